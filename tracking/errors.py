@@ -1,0 +1,80 @@
+"""Every error this library raises on purpose, as one tree.
+
+Catch `TrackingError` for all of them, or one class for one cause. Where Python's own habit
+suggests a built-in (a bad argument is a `ValueError`, a missing thing a `LookupError`), the class
+derives from it too. A driver's or the operating system's error stays available as `__cause__`.
+"""
+
+from __future__ import annotations
+
+
+class TrackingError(Exception):
+    """Base of all errors of this library."""
+
+
+class InvalidArgumentError(TrackingError, ValueError):
+    """An argument of a call cannot be used; nothing was written.
+
+    Attributes:
+        argument: name of the parameter, as the signature spells it.
+    """
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(argument, problem)
+        self.argument = argument
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.argument}: {self.problem}"
+
+
+class NoActiveRunError(TrackingError, RuntimeError):
+    """The call needs an active run and there is none."""
+
+
+class NoExperimentError(TrackingError, RuntimeError):
+    """The call needs an experiment and none was chosen."""
+
+
+class RunNotFoundError(TrackingError, LookupError):
+    """No run has this id in this experiment."""
+
+    def __init__(self, run_id: object, where: object) -> None:
+        super().__init__(run_id, where)
+        self.run_id = run_id
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"no run {self.run_id} in {self.where}; get_all_runs() lists those there are"
+
+
+class RunStateError(TrackingError, RuntimeError):
+    """The run has ended, and how a run ended does not change."""
+
+
+class StoreError(TrackingError, OSError):
+    """The experiment's files could not be read or written."""
+
+
+class StoreBusyError(StoreError):
+    """Another process held the experiment's lock for longer than we wait."""
+
+
+class NotAnExperimentError(StoreError):
+    """The file exists and is not an experiment of ours; it was left untouched."""
+
+
+class NewerSchemaError(StoreError):
+    """The database was written by a newer version of this library; it was left untouched."""
+
+
+class JournalError(StoreError):
+    """A journal segment could not be created, extended or read."""
+
+
+class BaselineError(TrackingError):
+    """A baseline file cannot be read, or what should go into it is not a baseline."""
+
+
+class TrackingWarning(UserWarning):
+    """Something was recorded or read, but not quite as asked; the message says what."""
