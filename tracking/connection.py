@@ -1,0 +1,244 @@
+"""The only place that opens SQLite: identity of the file, its lock, transactions, errors, forks."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tracking import schema
+from tracking.errors import NewerSchemaError, NotAnExperimentError, StoreBusyError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BUSY_TIMEOUT_S = 10.0
+"""How long we wait for other processes before giving up with `StoreBusyError`."""
+
+_CHECKPOINT_FROM_BYTES = 4 << 20
+
+
+def journal_folder(db_path: Path) -> Path:
+    """Return the folder of an experiment's journal segments and lock, beside its database."""
+    return db_path.with_suffix(".journal")
+
+
+class Connection:
+    """One process's connection to the database of one experiment, shared by its threads.
+
+    Opened at first use. Writers of all processes take turns by a lock of our own on a file beside
+    the database: SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode when one connection
+    writes while another one checkpoints, so nobody here does both at once.
+
+    Args:
+        path: the database file; created, with its folder, by the first write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reset()
+        _CONNECTIONS.add(self)
+
+    def _reset(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._lock_fd: int | None = None
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for reading.
+
+        Raises:
+            StoreError: there is no such database, or it cannot be read.
+        """
+        with self._lock, self._translated_errors():
+            if self._connection is None and not self.path.exists():
+                raise StoreError(f"there is no experiment at {self.path}; start a run to create it")
+            yield self._opened()
+
+    @contextmanager
+    def writing(self, *, is_durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Give the connection in a write transaction, committed unless the body raises.
+
+        Args:
+            is_durable: flush the commit to the disk, so that it survives a loss of power.
+
+        Raises:
+            StoreBusyError: others held the lock for too long; nothing was written.
+            StoreError: the database cannot be written; nothing was.
+        """
+        with self._lock, self._translated_errors():
+            connection = self._opened()
+            with self._exclusively():
+                if is_durable:
+                    connection.execute("PRAGMA synchronous = FULL")
+                try:
+                    with _transaction(connection):
+                        yield connection
+                finally:
+                    if is_durable:
+                        connection.execute("PRAGMA synchronous = NORMAL")
+                self._checkpoint_if_due(connection)
+
+    def close(self) -> None:
+        """Move everything into the one database file and let go of it; a later use opens it again.
+
+        Raises:
+            StoreBusyError, StoreError: the move failed; the data is still safe in the -wal file.
+        """
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is None:
+                return
+            try:
+                with self._translated_errors(), self._exclusively():
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
+                if self._lock_fd is not None:
+                    os.close(self._lock_fd)
+                    self._lock_fd = None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._refuse_what_is_not_ours()
+            with self._exclusively():
+                self._connection = self._open()
+        return self._connection
+
+    def _refuse_what_is_not_ours(self) -> None:
+        """Look at an existing file without opening it for writing, so that it stays as it is."""
+        if not self.path.exists() or self.path.stat().st_size == 0:
+            return
+        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            origin = schema.origin_of(connection)
+            version = schema.version_of(connection)
+        finally:
+            connection.close()
+        if origin is schema.Origin.SOMEBODY_ELSE:
+            raise NotAnExperimentError(
+                f"{self.path} is a database of another program; choose another experiment name"
+            )
+        if origin is schema.Origin.US and version > schema.SCHEMA_VERSION:
+            raise NewerSchemaError(
+                f"{self.path} has schema version {version}; this version of pytest-sgtrack knows"
+                f" up to {schema.SCHEMA_VERSION}: upgrade it to use this experiment"
+            )
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            if schema.version_of(connection) < schema.SCHEMA_VERSION:
+                with _transaction(connection):
+                    schema.migrate(connection)
+            connection.execute("PRAGMA foreign_keys = ON")
+            if schema.has_foreign_records(connection):
+                with _transaction(connection):
+                    schema.enter_foreign_records(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """Hold the experiment's lock file: one writer or checkpoint among all processes."""
+        if self._lock_fd is None:
+            folder = journal_folder(self.path)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock_fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        give_up_at = time.monotonic() + BUSY_TIMEOUT_S
+        pause_s = 0.0005
+        while True:
+            try:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up_at:
+                    raise StoreBusyError(
+                        f"{self.path} has been in use by another process for over"
+                        f" {BUSY_TIMEOUT_S:g} s"
+                    ) from None
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, 0.02)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    def _checkpoint_if_due(self, connection: sqlite3.Connection) -> None:
+        try:
+            wal_size = os.stat(f"{self.path}-wal").st_size  # noqa: PTH116  # once for each commit
+        except OSError:
+            return
+        if wal_size > _CHECKPOINT_FROM_BYTES:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        except StoreError:
+            raise
+        except OSError as error:
+            raise StoreError(f"cannot use {self.path}: {error}") from error
+
+    def _translated(self, error: sqlite3.Error) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreBusyError(f"{self.path} is in use by another program: {error}")
+        if code == sqlite3.SQLITE_NOTADB:
+            return NotAnExperimentError(
+                f"{self.path} is not a SQLite database; choose another experiment name"
+            )
+        return StoreError(f"cannot use {self.path}: {error}")
+
+    def _forget_after_fork(self) -> None:
+        # Closing an inherited connection would drop the parent's locks, and unlocking the inherited
+        # descriptor would release its lock file: both stay open and unused for ever.
+        if self._connection is not None:
+            _ABANDONED.append(self._connection)
+        self._reset()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+_CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
+_ABANDONED: list[sqlite3.Connection] = []
+
+
+def _after_fork_in_child() -> None:
+    for connection in list(_CONNECTIONS):
+        connection._forget_after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

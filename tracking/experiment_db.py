@@ -1,0 +1,606 @@
+"""ExperimentDBManager: the database of one experiment, call by call."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import uuid
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tracking import arguments, records, schema
+from tracking.connection import Connection
+from tracking.errors import (
+    InvalidArgumentError,
+    RunNotFoundError,
+    RunStateError,
+    StoreError,
+    TrackingWarning,
+)
+from tracking.graph import check_graph_data
+from tracking.model import RecordInfo, RunInfo, Status
+
+if TYPE_CHECKING:
+    import os
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tracking.model import Summary
+
+
+class NewRun(NamedTuple):
+    """What a run starts with; texts and mappings are checked already."""
+
+    name: str
+    config: dict[str, Any]
+    uuid: str
+    created_at: float
+    parent: str | None = None
+    environment: str | None = None  # JSON text
+    writer: str | None = None
+
+
+class RunEnd(NamedTuple):
+    """How a run ended; see `RunInfo` for the fields."""
+
+    status: Status
+    outcome: str | None = None
+    phase: str | None = None
+    ended_by: str | None = None
+    verdict: str | None = None
+    duration_s: float | None = None
+
+
+class Drained(NamedTuple):
+    """Records on their way from a segment into the tables.
+
+    Attributes:
+        batches: the records, consumed once.
+        writer: uuid of the segment, None when there is none.
+        end: offset in it behind the last of the records.
+    """
+
+    batches: Iterable[records.Batch]
+    writer: str | None
+    end: int
+
+
+class ExperimentDBManager:
+    """SQLite-based storage for training runs and metrics: one experiment, one file.
+
+    Every writing call is one transaction. That is right for few records; `Tracker.record` is the
+    fast way for many. Threads may share a manager; a forked child gets a connection of its own.
+
+    Args:
+        db_path: the database file. It is created by the first writing call; one of the original's
+            is brought to our schema then.
+    """
+
+    def __init__(self, db_path: str | os.PathLike[str]) -> None:
+        self.db_path = Path(db_path)
+        self._db = Connection(self.db_path.absolute())
+
+    def check_connection(self) -> bool:
+        """Check if the database exists and is accessible."""
+        try:
+            with self._db.reading() as connection:
+                connection.execute("SELECT 1 FROM runs LIMIT 1")
+        except StoreError:
+            return False
+        return True
+
+    def init_exp_db(self) -> None:
+        """Initialize database schema; one that is there already is kept or migrated.
+
+        Raises:
+            NotAnExperimentError: the file belongs to another program; it is left untouched.
+            NewerSchemaError: a newer version of this library wrote it; it is left untouched.
+        """
+        with self._db.writing():
+            pass
+
+    def close(self) -> None:
+        """Leave everything in the one database file and let go of it; later calls open it again."""
+        self._db.close()
+
+    # Runs
+
+    def create_run(self, name: str | None = None, config: Mapping[str, Any] | None = None) -> int:
+        """Create a new training run. Returns run_id.
+
+        Raises:
+            InvalidArgumentError: `name` or `config` cannot be stored.
+        """
+        return self.insert_run(new_run(name, config))
+
+    def insert_run(self, run: NewRun) -> int:
+        """Create a run from checked values. Returns run_id."""
+        with self._db.writing() as connection:
+            environment_id = None
+            if run.environment is not None:
+                environment_id = _environment_id(connection, run.environment)
+            cursor = connection.execute(
+                "INSERT INTO runs (name, created_at, config, uuid, parent, environment_id, writer)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run.name,
+                    run.created_at,
+                    arguments.as_json(run.config),
+                    run.uuid,
+                    run.parent,
+                    environment_id,
+                    run.writer,
+                ),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def update_config(self, run_id: int, hparams: Mapping[str, Any]) -> None:
+        """Add hyper-parameters to a run's config; those of the same name are replaced."""
+        added = arguments.checked_mapping("hparams", hparams)
+        with self._db.writing() as connection:
+            row = self._run_row(connection, run_id, "config")
+            config = {**json.loads(row[0] or "{}"), **added}
+            connection.execute(
+                "UPDATE runs SET config = ? WHERE id = ?", (arguments.as_json(config), run_id)
+            )
+
+    def update_run_status(self, run_id: int, status: str) -> None:
+        """Update run status. Only a running run changes, once, to completed or failed.
+
+        Raises:
+            InvalidArgumentError: unknown status.
+            RunNotFoundError: no such run.
+            RunStateError: the run has ended already with another status.
+        """
+        new = arguments.checked_status(status)
+        with self._db.writing() as connection:
+            (old,) = self._run_row(connection, run_id, "status")
+            if old == new:
+                return
+            if old != Status.RUNNING:
+                raise RunStateError(
+                    f"run {run_id} ended as {old}; how a run ended does not change (to {new})"
+                )
+            self._end(connection, run_id, RunEnd(new))
+
+    def finish_run(
+        self,
+        run_id: int,
+        end: RunEnd,
+        summaries: Mapping[str, Summary],
+        drained: Drained,
+        *,
+        is_durable: bool,
+    ) -> bool:
+        """End a run and store its last records and its summaries, in one transaction.
+
+        Returns:
+            False when the run had ended before, or is not there any more: the first end stays.
+        """
+        with self._db.writing(is_durable=is_durable) as connection:
+            self._append(connection, drained)
+            records.store_summaries(connection, run_id, summaries)
+            return self._end(connection, run_id, end)
+
+    def _end(self, connection: sqlite3.Connection, run_id: int, end: RunEnd) -> bool:
+        cursor = connection.execute(
+            "UPDATE runs SET status = ?, outcome = ?, phase = ?, ended_by = ?, verdict = ?,"
+            " duration_s = ? WHERE id = ? AND status = 'running'",
+            (*end, run_id),
+        )
+        return cursor.rowcount == 1
+
+    def get_run(self, run_id: int) -> RunInfo | None:
+        """Get run metadata; None when there is no such run."""
+        number = arguments.checked_id("run_id", run_id)
+        with self._db.reading() as connection:
+            row = connection.execute(f"{_SELECT_RUNS} WHERE r.id = ?", (number,)).fetchone()
+        return _run_info(row) if row else None
+
+    def get_all_runs(self) -> list[RunInfo]:
+        """List all runs, newest first."""
+        with self._db.reading() as connection:
+            rows = connection.execute(
+                f"{_SELECT_RUNS} ORDER BY r.created_at DESC, r.id DESC"
+            ).fetchall()
+        return [_run_info(row) for row in rows]
+
+    def delete_run(self, run_id: int) -> None:
+        """Delete a run and all its data.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        with self._db.writing() as connection:
+            self._run_row(connection, run_id, "id")
+            records.delete_records(connection, run_id)
+            for table in schema.MEDIA_TABLES:
+                connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
+            connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+    # Records
+
+    def record(self, run_id: int, metric_name: str, step: int, value: float) -> None:
+        """Log a single metric record; committed when the call returns.
+
+        Raises:
+            InvalidArgumentError: one of the arguments cannot be stored.
+            RunNotFoundError: no such run.
+        """
+        name = arguments.checked_name("metric_name", metric_name)
+        row = (arguments.checked_step(step), arguments.checked_value(value), time.time())
+        with self._db.writing() as connection:
+            self._run_row(connection, run_id, "id")
+            records.insert_batches(connection, [records.Batch(run_id, name, [row])])
+
+    def append(self, drained: Drained) -> None:
+        """Store records drained from a segment, and how far it is drained, in one transaction."""
+        with self._db.writing() as connection:
+            self._append(connection, drained)
+
+    def _append(self, connection: sqlite3.Connection, drained: Drained) -> None:
+        records.insert_batches(connection, drained.batches)
+        if drained.writer is not None:
+            connection.execute(
+                "INSERT INTO segments (writer, drained_to) VALUES (?, ?)"
+                " ON CONFLICT (writer) DO UPDATE SET drained_to = excluded.drained_to",
+                (drained.writer, drained.end),
+            )
+
+    def forget_segment(self, writer: str) -> None:
+        """Forget how far a segment was drained, once its file is gone."""
+        with self._db.writing() as connection:
+            connection.execute("DELETE FROM segments WHERE writer = ?", (writer,))
+
+    def get_records(self, run_id: int, metric_name: str) -> list[RecordInfo]:
+        """Get metric records for a run, by step, those of one step in the order of recording.
+
+        A metric without records gives an empty list. What numpy scalars left as bytes in a database
+        of the original is decoded, and a `TrackingWarning` says so.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        with self._db.reading() as connection:
+            self._run_row(connection, run_id, "id")
+            series = records.read_series(connection, run_id, metric_name)
+        if series.n_decoded or series.n_unreadable:
+            warnings.warn(
+                f"{self.db_path}, run {run_id}, metric {metric_name!r}: {series.n_decoded} records"
+                f" lay there as bytes and were decoded, {series.n_unreadable} are unreadable and"
+                " were left out",
+                TrackingWarning,
+                stacklevel=2,
+            )
+        return [RecordInfo(*row) for row in series.rows]
+
+    def get_metrics(self, run_id: int) -> list[str]:
+        """Get list of metric names for a run, in the order they first appeared in the experiment.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        with self._db.reading() as connection:
+            self._run_row(connection, run_id, "id")
+            rows = connection.execute(
+                "SELECT m.name FROM series AS s JOIN metrics AS m ON m.id = s.metric_id"
+                " WHERE s.run_id = ? ORDER BY m.id",
+                (run_id,),
+            ).fetchall()
+        return [name for (name,) in rows]
+
+    def get_metric_summary(self, run_id: int) -> dict[str, dict[str, Any]]:
+        """Summary statistics of each metric of a run; see `Summary` for their names.
+
+        They are stored when a run ends, so that reading them doesn't visit the records.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        return {name: summary.as_dict() for name, summary in self.read_summaries(run_id).items()}
+
+    def read_summaries(self, run_id: int) -> dict[str, Summary]:
+        """Return what `get_metric_summary` does, as `Summary` values."""
+        with self._db.reading() as connection:
+            (status,) = self._run_row(connection, run_id, "status")
+            summaries = records.read_summaries(connection, run_id)
+        if summaries.computed and status != Status.RUNNING:
+            with self._db.writing() as connection:
+                records.note_unreadable(connection, run_id, summaries.unreadable)
+                records.store_summaries(connection, run_id, summaries.computed)
+        return summaries.by_metric
+
+    # Graphs, histograms, images, texts
+
+    def save_comp_graph(self, run_id: int, graph_data: dict[str, Any]) -> int:
+        """Save computation graph as JSON, beside those the run has. Returns its id.
+
+        Raises:
+            InvalidArgumentError: `graph_data` has no nodes and edges, or is not strict JSON.
+            RunNotFoundError: no such run.
+        """
+        values = (check_graph_data(graph_data), time.time())
+        return self._insert(
+            "INSERT INTO graphs (run_id, graph_json, created_at) VALUES (?, ?, ?)", run_id, values
+        )
+
+    def get_comp_graph(self, graph_id: int) -> dict[str, Any] | None:
+        """Get a single computation graph by its ID; None when there is none."""
+        with self._db.reading() as connection:
+            row = connection.execute(
+                "SELECT graph_json FROM graphs WHERE id = ?",
+                (arguments.checked_id("graph_id", graph_id),),
+            ).fetchone()
+        return dict(json.loads(row[0])) if row else None
+
+    def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
+        """Get all computation graphs for a run, oldest first, as {id, graph, created_at}.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        rows = self._select(
+            "SELECT id, graph_json, created_at FROM graphs WHERE run_id = ?"
+            " ORDER BY created_at, id",
+            run_id,
+        )
+        return [
+            {"id": graph_id, "graph": json.loads(text), "created_at": created_at}
+            for graph_id, text, created_at in rows
+        ]
+
+    def save_histogram(
+        self,
+        run_id: int,
+        name: str,
+        step: int,
+        bucket_edges: Sequence[float],
+        bucket_counts: Sequence[int],
+        n_non_finite: int = 0,
+    ) -> None:
+        """Save a histogram: n + 1 edges, n counts, and how many values lay in no bucket.
+
+        Raises:
+            InvalidArgumentError: one of the arguments cannot be stored.
+            RunNotFoundError: no such run.
+        """
+        if len(bucket_edges) != len(bucket_counts) + 1 or len(bucket_counts) < 1:
+            raise InvalidArgumentError(
+                "bucket_edges",
+                f"{len(bucket_counts)} counts need {len(bucket_counts) + 1} edges,"
+                f" got {len(bucket_edges)}",
+            )
+        checked = arguments.checked_mapping(
+            "histogram", {"bucket_edges": list(bucket_edges), "bucket_counts": list(bucket_counts)}
+        )
+        values = (
+            arguments.checked_name("name", name),
+            arguments.checked_step(step),
+            arguments.as_json(checked["bucket_edges"]),
+            arguments.as_json(checked["bucket_counts"]),
+            time.time(),
+            n_non_finite,
+        )
+        self._insert(
+            "INSERT INTO histograms"
+            " (run_id, name, step, bucket_edges, bucket_counts, wall_time, n_non_finite)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            run_id,
+            values,
+        )
+
+    def get_histograms(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
+        """Get all histograms for a run by name, each list by step.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        rows = self._select(
+            "SELECT name, step, bucket_edges, bucket_counts, wall_time, n_non_finite"
+            " FROM histograms WHERE run_id = ? ORDER BY step, id",
+            run_id,
+        )
+        histograms: dict[str, list[dict[str, Any]]] = {}
+        for name, step, edges, counts, wall_time, n_non_finite in rows:
+            histograms.setdefault(name, []).append(
+                {
+                    "step": step,
+                    "bucket_edges": json.loads(edges),
+                    "bucket_counts": json.loads(counts),
+                    "log_time": wall_time,
+                    "n_non_finite": n_non_finite,
+                }
+            )
+        return histograms
+
+    def save_image(
+        self,
+        run_id: int,
+        name: str,
+        step: int,
+        width: int,
+        height: int,
+        channels: int,
+        image_data: bytes,
+    ) -> None:
+        """Save raw image data: uint8, height x width x channels.
+
+        Raises:
+            InvalidArgumentError: one of the arguments cannot be stored, or sizes disagree.
+            RunNotFoundError: no such run.
+        """
+        if min(width, height, channels) < 1 or len(image_data) != width * height * channels:
+            raise InvalidArgumentError(
+                "image_data",
+                f"has {len(image_data)} bytes; {height} x {width} x {channels} need"
+                f" {width * height * channels}",
+            )
+        values = (
+            arguments.checked_name("name", name),
+            arguments.checked_step(step),
+            int(width),
+            int(height),
+            int(channels),
+            bytes(image_data),
+            time.time(),
+        )
+        self._insert(
+            "INSERT INTO images"
+            " (run_id, name, step, width, height, channels, image_data, wall_time)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            run_id,
+            values,
+        )
+
+    def get_images(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
+        """Get all images for a run by name, each list by step, the pixels as base64.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        rows = self._select(
+            "SELECT name, step, width, height, channels, image_data, wall_time"
+            " FROM images WHERE run_id = ? ORDER BY step, id",
+            run_id,
+        )
+        images: dict[str, list[dict[str, Any]]] = {}
+        for name, step, width, height, channels, data, wall_time in rows:
+            images.setdefault(name, []).append(
+                {
+                    "step": step,
+                    "width": width,
+                    "height": height,
+                    "channels": channels,
+                    "data_b64": base64.b64encode(data).decode("ascii"),
+                    "log_time": wall_time,
+                }
+            )
+        return images
+
+    def save_text(self, run_id: int, name: str, step: int, content: str) -> None:
+        """Save a text entry for a run: sampled output, a prediction, a note.
+
+        Raises:
+            InvalidArgumentError: one of the arguments cannot be stored.
+            RunNotFoundError: no such run.
+        """
+        values = (
+            arguments.checked_name("name", name),
+            arguments.checked_step(step),
+            arguments.checked_text("content", content),
+            time.time(),
+        )
+        self._insert(
+            "INSERT INTO texts (run_id, name, step, content, wall_time) VALUES (?, ?, ?, ?, ?)",
+            run_id,
+            values,
+        )
+
+    def get_texts(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
+        """Get all text entries for a run, grouped by name, each list by step.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        rows = self._select(
+            "SELECT name, step, content, wall_time FROM texts WHERE run_id = ? ORDER BY step, id",
+            run_id,
+        )
+        texts: dict[str, list[dict[str, Any]]] = {}
+        for name, step, content, wall_time in rows:
+            texts.setdefault(name, []).append(
+                {"step": step, "content": content, "log_time": wall_time}
+            )
+        return texts
+
+    def _insert(self, statement: str, run_id: int, values: tuple[object, ...]) -> int:
+        with self._db.writing() as connection:
+            self._run_row(connection, run_id, "id")
+            return int(connection.execute(statement, (run_id, *values)).lastrowid or 0)
+
+    def _select(self, query: str, run_id: int) -> list[tuple[Any, ...]]:
+        with self._db.reading() as connection:
+            self._run_row(connection, run_id, "id")
+            return connection.execute(query, (run_id,)).fetchall()
+
+    def _run_row(self, connection: sqlite3.Connection, run_id: int, column: str) -> tuple[Any, ...]:
+        query = f"SELECT {column} FROM runs WHERE id = ?"  # noqa: S608  # a column of ours
+        values = (arguments.checked_id("run_id", run_id),)
+        row: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
+        if row is None:
+            raise RunNotFoundError(run_id, self.db_path)
+        return row
+
+
+_SELECT_RUNS = """
+    SELECT r.id, r.name, r.created_at, r.status, r.config, r.uuid, r.parent, e.content, r.outcome,
+           r.phase, r.ended_by, r.verdict, r.duration_s,
+           (SELECT json_group_array(json_array(m.name, s.n)) FROM series AS s
+              JOIN metrics AS m ON m.id = s.metric_id WHERE s.run_id = r.id)
+    FROM runs AS r LEFT JOIN environments AS e ON e.id = r.environment_id
+"""
+
+
+def new_run(
+    name: str | None,
+    config: Mapping[str, Any] | None,
+    *,
+    parent: str | None = None,
+    environment: Mapping[str, Any] | None = None,
+    writer: str | None = None,
+) -> NewRun:
+    """Check what a run starts with; a run without a name is called after the time.
+
+    Raises:
+        InvalidArgumentError: `name`, `config` or `environment` cannot be stored.
+    """
+    created_at = time.time()
+    environment_json = None
+    if environment is not None:
+        checked = arguments.checked_mapping("environment", environment)
+        environment_json = arguments.as_json(dict(sorted(checked.items())))
+    return NewRun(
+        f"run_{int(created_at)}" if name is None else arguments.checked_name("name", name),
+        arguments.checked_mapping("config", config),
+        uuid.uuid4().hex,
+        created_at,
+        parent,
+        environment_json,
+        writer,
+    )
+
+
+def _environment_id(connection: sqlite3.Connection, content: str) -> int:
+    query = "SELECT id FROM environments WHERE content = ?"
+    row = connection.execute(query, (content,)).fetchone()
+    if row is None:
+        cursor = connection.execute("INSERT INTO environments (content) VALUES (?)", (content,))
+        return int(cursor.lastrowid or 0)
+    return int(row[0])
+
+
+def _run_info(row: tuple[Any, ...]) -> RunInfo:
+    (run_id, name, created_at, status, config, run_uuid, parent, environment, *end, counts) = row
+    outcome, phase, ended_by, verdict, duration_s = end
+    n_records = dict(json.loads(counts))
+    local_time = datetime.fromtimestamp(created_at).astimezone()
+    return RunInfo(
+        run_id=run_id,
+        name=name,
+        created_at=local_time.strftime("%Y-%m-%d %H:%M:%S"),
+        status=status,
+        config=json.loads(config or "{}"),
+        num_records=list(n_records.values()),
+        metrics=list(n_records),
+        uuid=run_uuid,
+        parent=parent,
+        environment=json.loads(environment) if environment else None,
+        outcome=outcome,
+        phase=phase,
+        ended_by=ended_by,
+        verdict=verdict,
+        duration_s=duration_s,
+    )

@@ -1,0 +1,454 @@
+"""The crash-safe, append-only segment a process writes its records into, and its replay.
+
+A segment is a file that one process owns. `SegmentWriter.write` copies a frame into a shared memory
+map of it: from then on the kernel holds the frame, and no death of the process loses it. The file's
+space is allocated before it is mapped, since a map over a hole dies of SIGBUS on a full disk.
+
+File format, version 1, little-endian:
+
+    header   128 bytes  `_HEADER`, then zeros
+    frame    32 bytes   step i64, value f64, wall_time f64, channel u32, check u32
+    ...
+    zeros               space not yet used
+
+`check` is the Adler-32 of the 28 bytes before it and stands last. A frame cut short by the death of
+its writer has a check of 0, which no Adler-32 is; every change of one or two bytes changes it, and
+any other slips through once in 2**26. (CRC-32 would be a little stronger and costs a seventh of
+record(), measured.) All zeros is no valid frame, so the end needs no counter.
+
+A channel is a metric of a run. It is defined before its first record by frames with the top bit of
+`channel` set, written in one piece: their 24-byte payloads, joined, are a length u32 and that many
+bytes: the run's uuid (16 bytes) and the metric's name in UTF-8.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import struct
+import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import adler32
+
+from tracking.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SUFFIX = ".segment"
+HEADER_SIZE = 128
+FRAME_SIZE = 32
+FORMAT_VERSION = 1
+
+_MAGIC = b"sgtrack\n"
+# magic, version, header size, frame size, then the owner: segment uuid, pid, start time of the
+# process, boot id, pid namespace, and the time of creation; the check of all of it comes last.
+_HEADER = struct.Struct("<8sHHI16sQQ16sQdI")
+
+# Native byte order and size with every field on its natural boundary: the same bytes as "<" on the
+# little-endian machines we run on, packed faster.
+pack_payload = struct.Struct("@qddI").pack
+pack_frame = struct.Struct("@28sI").pack
+_ROW = struct.Struct("<qdd8x")
+_CHANNEL = struct.Struct("<24xI4x")
+_DEFINITION = 1 << 31
+_DEFINITION_PAYLOAD = 24
+
+_FIRST_SIZE = 1 << 18
+_LARGEST_GROWTH = 1 << 26
+_PAGE = mmap.PAGESIZE
+_MANY_FRAMES = 4_000  # from here on numpy is faster than plain Python
+
+if sys.byteorder != "little":  # pragma: no cover
+    raise ImportError("tracking writes its journal in little-endian order; this machine is not")
+
+
+class Owner(NamedTuple):
+    """The process that writes a segment, so that others can tell whether it lives."""
+
+    pid: int
+    start_time: int  # clock ticks after boot, as the kernel counts; 0 where it does not say
+    boot_id: bytes  # 16 bytes; zeros where the system has none
+    pid_namespace: int  # inode of the namespace the pid counts in; 0 where there is none
+
+    @classmethod
+    def this_process(cls) -> Owner:
+        """Describe the running process."""
+        return cls(os.getpid(), start_time_of(os.getpid()), _boot_id(), _pid_namespace())
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first 128 bytes of a segment say."""
+
+    writer: str  # uuid of the segment, 32 hexadecimal digits
+    owner: Owner
+    created_at: float  # Unix seconds
+
+    def pack(self) -> bytes:
+        """Return the header's bytes."""
+        fields = (
+            _MAGIC,
+            FORMAT_VERSION,
+            HEADER_SIZE,
+            FRAME_SIZE,
+            bytes.fromhex(self.writer),
+            *self.owner,
+            self.created_at,
+        )
+        unchecked = _HEADER.pack(*fields, 0)
+        packed = _HEADER.pack(*fields, adler32(unchecked))
+        return packed.ljust(HEADER_SIZE, b"\0")
+
+    @classmethod
+    def unpack(cls, data: bytes, name: object) -> Header:
+        """Read a header; `name` is what errors call the segment.
+
+        Raises:
+            JournalError: not a segment, damaged, or of a newer format.
+        """
+        if len(data) < HEADER_SIZE or not data.startswith(_MAGIC):
+            raise JournalError(f"{name} is not a journal segment; it was left untouched")
+        _, version, header_size, frame_size, writer, *owner, created_at, check = (
+            _HEADER.unpack_from(data)
+        )
+        if version > FORMAT_VERSION:
+            raise JournalError(
+                f"{name} has journal format {version}; this version reads up to {FORMAT_VERSION}:"
+                " upgrade pytest-sgtrack to read it"
+            )
+        unchecked = data[: _HEADER.size - 4] + bytes(4)
+        if adler32(unchecked) != check or (header_size, frame_size) != (HEADER_SIZE, FRAME_SIZE):
+            raise JournalError(f"the header of {name} is damaged; nothing was read from it")
+        pid, start_time, boot_id, pid_namespace = owner
+        return cls(writer.hex(), Owner(pid, start_time, boot_id, pid_namespace), created_at)
+
+
+class Channel(NamedTuple):
+    """What the frames of one channel belong to."""
+
+    run_uuid: str
+    metric_name: str
+
+
+class Frames(NamedTuple):
+    """A stretch of a segment, checked and taken apart.
+
+    Attributes:
+        channels: channels defined so far, by number.
+        records: frames of each channel, in the order of recording; `rows_of` and `columns_of` read
+            them.
+        end: offset behind the last frame.
+        n_damaged: invalid frames found and left out.
+    """
+
+    channels: dict[int, Channel]
+    records: dict[int, bytes]
+    end: int
+    n_damaged: int
+
+
+class SegmentWriter:
+    """The segment this process appends to.
+
+    Args:
+        folder: where segments of the experiment lie; must exist.
+
+    Raises:
+        JournalError: the file cannot be created or there is no space for it.
+    """
+
+    write: Callable[[bytes], Any]
+    """Append frames; atomic among threads. Raises ValueError or JournalError when there is no room
+    left; `make_room` then makes some."""
+
+    def __init__(self, folder: Path) -> None:
+        self.writer = uuid.uuid4().hex
+        self.path = folder / f"{self.writer}{SUFFIX}"
+        self.header = Header(self.writer, Owner.this_process(), time.time())
+        self._lock = threading.Lock()
+        self._map: mmap.mmap | None = None
+        self._next_channel = 1
+        # Complete and locked before it has its name: whoever lists the folder must not take it for
+        # the segment of a dead process.
+        unnamed = folder / f"{self.writer}.new"
+        try:
+            self._fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._open_for_appending()
+                unnamed.rename(self.path)
+            except BaseException:
+                self._release()
+                unnamed.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise JournalError(f"cannot create a journal segment in {folder}: {error}") from error
+
+    def _open_for_appending(self) -> None:
+        if _allocate(self._fd, 0, _FIRST_SIZE):
+            self._map = mmap.mmap(self._fd, _FIRST_SIZE)
+            self._map.write(self.header.pack())
+            self.write = self._map.write
+        else:
+            os.write(self._fd, self.header.pack())
+            self.write = self._write_through
+
+    def _write_through(self, frames: bytes) -> None:
+        """Append by write(2), where the file system cannot allocate space ahead."""
+        end = os.lseek(self._fd, 0, os.SEEK_CUR)
+        try:
+            n_written = os.write(self._fd, frames)
+        except OSError as error:
+            raise JournalError(f"cannot write to {self.path}: {error}") from error
+        if n_written != len(frames):
+            os.ftruncate(self._fd, end)
+            os.lseek(self._fd, end, os.SEEK_SET)
+            raise JournalError(f"no space left for {self.path}")
+
+    def tell(self) -> int:
+        """Return the offset behind the last frame written."""
+        if self._map is not None:
+            return self._map.tell()
+        return os.lseek(self._fd, 0, os.SEEK_CUR)
+
+    def make_room(self) -> None:
+        """Extend the segment after `write` found it full.
+
+        Raises:
+            JournalError: the disk is full; what was written stays readable.
+        """
+        with self._lock:
+            if self._map is None or len(self._map) - self._map.tell() >= _PAGE:
+                return  # another thread has made room meanwhile
+            size = len(self._map)
+            growth = min(size, _LARGEST_GROWTH)
+            while True:
+                try:
+                    _allocate(self._fd, size, growth)
+                    break
+                except OSError as error:
+                    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                        raise JournalError(f"cannot extend {self.path}: {error}") from error
+                    growth = growth // 2 // _PAGE * _PAGE
+                    if growth < _PAGE:
+                        raise JournalError(f"no space left for {self.path}: {error}") from error
+            self._map.resize(size + growth)
+
+    def append(self, frames: bytes) -> None:
+        """Append frames, making room as needed."""
+        while True:
+            try:
+                self.write(frames)
+            except ValueError:  # the map is full
+                self.make_room()
+            else:
+                return
+
+    def define_channel(self, run_uuid: str, metric_name: str) -> int:
+        """Give a metric of a run its number in this segment."""
+        with self._lock:
+            channel = self._next_channel
+            self._next_channel += 1
+        content = bytes.fromhex(run_uuid) + metric_name.encode()
+        content = struct.pack("<I", len(content)) + content
+        frames = []
+        for start in range(0, len(content), _DEFINITION_PAYLOAD):
+            piece = content[start : start + _DEFINITION_PAYLOAD]
+            payload = struct.pack("<24sI", piece, channel | _DEFINITION)
+            frames.append(pack_frame(payload, adler32(payload)))
+        self.append(b"".join(frames))
+        return channel
+
+    def read(self, start: int, end: int) -> dict[int, bytes]:
+        """Return the frames between two offsets by channel; what we wrote ourselves is intact."""
+        if self._map is not None:
+            data = self._map[start:end]
+        else:
+            data = os.pread(self._fd, end - start, start)
+        frames = _split_by_channel(data)
+        return {channel: frames[channel] for channel in frames if channel < _DEFINITION}
+
+    def close(self) -> None:
+        """Let go of the file without removing it; others take the writer for dead from now on."""
+        self._release()
+
+    def remove(self) -> None:
+        """Let go of the file and remove it: everything in it has been drained."""
+        self.path.unlink(missing_ok=True)
+        self._release()
+
+    def _release(self) -> None:
+        if self._map is not None:
+            self._map.close()
+        os.close(self._fd)
+
+
+def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
+    """Read a segment that nobody writes to any more: all its channels, its records from `start` on.
+
+    Raises:
+        JournalError: not readable, not a segment, or of a newer format.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"cannot read {path}: {error}") from error
+    header = Header.unpack(data, path)
+    start = max(start, HEADER_SIZE)
+    before, _ = _intact_frames(data[HEADER_SIZE:start])
+    after, n_damaged = _intact_frames(data[start:])
+    end = start + len(after) + n_damaged * FRAME_SIZE
+    records = _split_by_channel(after)
+    definitions = _split_by_channel(before) | records
+    channels = {
+        number - _DEFINITION: channel
+        for number, frames in definitions.items()
+        if number >= _DEFINITION and (channel := _decode_channel(frames))
+    }
+    records = {number: frames for number, frames in records.items() if number < _DEFINITION}
+    return header, Frames(channels, records, end, n_damaged)
+
+
+def rows_of(frames: bytes) -> Iterator[tuple[int, float, float]]:
+    """Iterate over frames as (step, value, wall_time)."""
+    return _ROW.iter_unpack(frames)
+
+
+def columns_of(frames: bytes) -> tuple[Any, Any]:
+    """Return the steps and the values of frames, as lists where they are few, else as arrays."""
+    if len(frames) < _MANY_FRAMES * FRAME_SIZE:
+        steps, values, _ = zip(*_ROW.iter_unpack(frames), strict=True)
+        return steps, values
+    table = _as_array(frames)
+    return table["step"], table["value"]
+
+
+def _intact_frames(data: bytes) -> tuple[bytes, int]:
+    """Return the frames whose check holds, and how many there are whose doesn't.
+
+    What follows the last byte that is not zero is space that was never used.
+    """
+    n_frames = -(-len(data.rstrip(b"\0")) // FRAME_SIZE)
+    data = data[: n_frames * FRAME_SIZE].ljust(n_frames * FRAME_SIZE, b"\0")
+    if n_frames >= _MANY_FRAMES:
+        frames = _as_array(data)
+        is_intact = _adler32_of_each(data) == frames["check"]
+        intact = data if is_intact.all() else frames[is_intact].tobytes()
+    else:
+        intact = b"".join(
+            frame
+            for frame in _frames(data)
+            if adler32(frame[:-4]) == int.from_bytes(frame[-4:], "little")
+        )
+    return intact, n_frames - len(intact) // FRAME_SIZE
+
+
+def _split_by_channel(data: bytes) -> dict[int, bytes]:
+    if len(data) >= _MANY_FRAMES * FRAME_SIZE:
+        return _split_many_by_channel(data)
+    numbers = [number for (number,) in _CHANNEL.iter_unpack(data)]
+    if len(set(numbers)) == 1:
+        return {numbers[0]: data}
+    frames: dict[int, list[bytes]] = {}
+    for number, frame in zip(numbers, _frames(data), strict=True):
+        frames.setdefault(number, []).append(frame)
+    return {number: b"".join(pieces) for number, pieces in frames.items()}
+
+
+def _split_many_by_channel(data: bytes) -> dict[int, bytes]:
+    import numpy as np
+
+    frames = _as_array(data)
+    numbers = frames["channel"]
+    order = np.argsort(numbers, kind="stable")
+    present, starts = np.unique(numbers[order], return_index=True)
+    pieces = np.split(order, starts[1:])
+    return {
+        int(number): frames[piece].tobytes() for number, piece in zip(present, pieces, strict=True)
+    }
+
+
+def _as_array(frames: bytes) -> Any:
+    import numpy as np
+
+    names = ("step", "value", "wall_time", "channel", "check")
+    formats = ("<i8", "<f8", "<f8", "<u4", "<u4")
+    return np.frombuffer(frames, dtype=np.dtype(list(zip(names, formats, strict=True))))
+
+
+def _adler32_of_each(data: bytes) -> Any:
+    """Return the Adler-32 of each frame's first 28 bytes (RFC 1950: two sums modulo 65521)."""
+    import numpy as np
+
+    n_payload = FRAME_SIZE - 4
+    weights = np.zeros((FRAME_SIZE, 2), dtype=np.float32)
+    weights[:n_payload, 0] = 1
+    weights[:n_payload, 1] = np.arange(n_payload, 0, -1)
+    payload = np.frombuffer(data, dtype=np.uint8).reshape(-1, FRAME_SIZE)
+    # Both sums stay below 2**24, so that float32 holds them exactly.
+    sums = (payload.astype(np.float32) @ weights).astype(np.uint32)
+    low = sums[:, 0] + 1
+    high = (sums[:, 1] + n_payload) % 65521
+    return high << 16 | low
+
+
+def _decode_channel(frames: bytes) -> Channel | None:
+    content = b"".join(frame[:_DEFINITION_PAYLOAD] for frame in _frames(frames))
+    length = int.from_bytes(content[:4], "little")
+    content = content[4 : 4 + length]
+    if not 16 < len(content) == length:
+        return None  # its end was lost with its writer, before any record could refer to it
+    try:
+        return Channel(content[:16].hex(), content[16:].decode())
+    except UnicodeDecodeError:
+        return None
+
+
+def _frames(data: bytes) -> Iterator[bytes]:
+    return (data[at : at + FRAME_SIZE] for at in range(0, len(data), FRAME_SIZE))
+
+
+def _allocate(fd: int, offset: int, length: int) -> bool:
+    """Allocate space on disk; False where the system or the file system cannot."""
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    try:
+        os.posix_fallocate(fd, offset, length)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+            return False
+        raise
+    return True
+
+
+def start_time_of(pid: int) -> int:
+    """Return when a process started, in clock ticks after boot; 0 where that cannot be read."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    # The second field is the name in parentheses and may contain anything.
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def _boot_id() -> bytes:
+    try:
+        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except OSError:
+        return bytes(16)
+    return uuid.UUID(text.strip()).bytes
+
+
+def _pid_namespace() -> int:
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0

@@ -1,0 +1,266 @@
+"""What one process holds of one experiment: its journal segment, its database, its active runs.
+
+Records go into the segment only; `drain` moves them into the database. All trackers of a process
+that work on one experiment share one recorder, found by `recorder_of`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from zlib import adler32
+
+from tracking import journal
+from tracking.connection import journal_folder
+from tracking.errors import TrackingError
+from tracking.experiment_db import Drained, ExperimentDBManager
+from tracking.records import Batch
+from tracking.summary import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from tracking.experiment_db import NewRun, RunEnd
+    from tracking.model import Summary
+
+_DRAIN_CHUNK_BYTES = 100_000 * journal.FRAME_SIZE  # bounds memory, not transactions
+_ROTATE_FROM_BYTES = 8 << 20
+
+
+@dataclass(eq=False)
+class ActiveRun:
+    """A run this process records into.
+
+    Attributes:
+        recorder: of the experiment the run belongs to.
+        run_id: its number there.
+        uuid: its identity everywhere.
+        name: as shown.
+        channels: number of each of its metrics in the present segment. Empty whenever there is no
+            such segment, so that a metric found in it can be written without further question.
+        start: offset in the segment of its first record.
+        has_other_writers: another process, or this one before a fork, may have recorded into it.
+    """
+
+    recorder: Recorder
+    run_id: int
+    uuid: str
+    name: str
+    start: int
+    channels: dict[str, int] = field(default_factory=dict)
+    has_other_writers: bool = False
+    started_at: float = field(default_factory=time.monotonic)
+    _summaries: tuple[int, dict[str, Summary]] = (-1, {})
+
+    def duration_s(self) -> float:
+        """Return seconds since the run started."""
+        return time.monotonic() - self.started_at
+
+
+class Recorder:
+    """One process's hold of one experiment.
+
+    Args:
+        path: absolute path of the database file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.db = ExperimentDBManager(path)
+        self._folder = journal_folder(path)
+        self._runs: list[ActiveRun] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._segment: journal.SegmentWriter | None = None
+        self._drained_to = 0
+        self._channels: dict[int, tuple[ActiveRun, str]] = {}
+
+    @property
+    def write(self) -> Callable[[bytes], Any]:
+        """The present segment's `write`, valid for as long as a run has channels."""
+        return self._writable_segment().write
+
+    def _writable_segment(self) -> journal.SegmentWriter:
+        with self._lock:
+            if self._segment is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._segment = journal.SegmentWriter(self._folder)
+                self._drained_to = self._segment.tell()
+            return self._segment
+
+    def start_run(self, run: NewRun) -> ActiveRun:
+        """Create a run in the database and get ready to record into it."""
+        with self._lock:
+            segment = self._writable_segment()
+            run_id = self.db.insert_run(run._replace(writer=segment.writer))
+            active = ActiveRun(self, run_id, run.uuid, run.name, start=segment.tell())
+            self._runs.append(active)
+            return active
+
+    def append(self, run: ActiveRun, records: Iterable[tuple[str, float]], step: int) -> None:
+        """Write checked records of one step, all of them or none."""
+        wall_time = time.time()
+        with self._lock:
+            frames = []
+            for metric_name, value in records:
+                channel = run.channels.get(metric_name) or self._define(run, metric_name)
+                payload = journal.pack_payload(step, value, wall_time, channel)
+                frames.append(journal.pack_frame(payload, adler32(payload)))
+            self._writable_segment().append(b"".join(frames))
+
+    def _define(self, run: ActiveRun, metric_name: str) -> int:
+        channel = self._writable_segment().define_channel(run.uuid, metric_name)
+        self._channels[channel] = (run, metric_name)
+        run.channels[metric_name] = channel
+        return channel
+
+    def drain(self) -> None:
+        """Move what has been recorded into the database."""
+        with self._lock:
+            drained = self._undrained()
+            if drained.writer is not None:
+                self.db.append(drained)
+                self._drained_to = drained.end
+
+    def _undrained(self) -> Drained:
+        segment = self._segment
+        end = segment.tell() if segment is not None else 0
+        if segment is None or end == self._drained_to:
+            return Drained((), None, end)
+        return Drained(self._batches(segment, self._drained_to, end), segment.writer, end)
+
+    def _batches(self, segment: journal.SegmentWriter, start: int, end: int) -> Iterator[Batch]:
+        for at in range(start, end, _DRAIN_CHUNK_BYTES):
+            frames = segment.read(at, min(at + _DRAIN_CHUNK_BYTES, end))
+            for channel, of_channel in frames.items():
+                run, metric_name = self._channels[channel]
+                yield Batch(run.run_id, metric_name, list(journal.rows_of(of_channel)))
+
+    def summaries(self, run: ActiveRun) -> dict[str, Summary]:
+        """Summarise an active run's metrics, in the order of their first records.
+
+        Computed over the segment, without the database, unless others recorded into the run too.
+        """
+        with self._lock:
+            if run.has_other_writers or self._segment is None:
+                self.drain()
+                return self.db.read_summaries(run.run_id)
+            end = self._segment.tell()
+            if run._summaries[0] != end:
+                frames = self._segment.read(run.start, end)
+                summaries = {}
+                for metric_name, channel in run.channels.items():
+                    if channel in frames:
+                        steps, values = journal.columns_of(frames[channel])
+                        summaries[metric_name] = summarize(steps, values)
+                run._summaries = (end, summaries)
+            return run._summaries[1]
+
+    def end_run(self, run: ActiveRun, end: RunEnd, *, is_durable: bool) -> bool:
+        """End a run: its last records, summaries and end go into the database at once.
+
+        Returns:
+            False when the run had ended before, or is not there any more.
+        """
+        with self._lock:
+            summaries = self.summaries(run)
+            drained = self._undrained()
+            is_first_end = self.db.finish_run(
+                run.run_id, end, summaries, drained, is_durable=is_durable
+            )
+            self._drained_to = drained.end
+            self.forget(run)
+            return is_first_end
+
+    def forget(self, run: ActiveRun) -> None:
+        """Stop recording into a run; whoever still tries is told that there is none."""
+        with self._lock:
+            run.channels.clear()
+            if run in self._runs:
+                self._runs.remove(run)
+            if self._segment is not None and self._drained_to > _ROTATE_FROM_BYTES:
+                self._retire_segment()
+
+    def _retire_segment(self) -> None:
+        """Remove the segment when all of it is in the database and nobody writes to it."""
+        segment = self._segment
+        if segment is None or self._runs or segment.tell() != self._drained_to:
+            return
+        segment.remove()
+        self._segment = None
+        self._channels.clear()
+        self.db.forget_segment(segment.writer)
+
+    def close(self) -> None:
+        """Move everything into the one database file and let go of the files."""
+        with self._lock:
+            self.drain()
+            for run in self._runs:  # left running: whoever opens the experiment next sees it
+                run.channels.clear()
+            self._runs.clear()
+            self._retire_segment()
+            self.db.close()
+
+    def __del__(self) -> None:
+        """Close what nobody can close any more: the last tracker of the experiment is gone."""
+        _close_quietly(self)
+
+    def _forget_after_fork(self) -> None:
+        """Start afresh in a forked child: its runs go on in a segment of its own."""
+        segment = self._segment
+        self._reset()
+        if segment is not None:
+            segment.close()
+        for run in self._runs:
+            run.channels.clear()
+            run.has_other_writers = True
+
+
+_RECORDERS: weakref.WeakValueDictionary[Path, Recorder] = weakref.WeakValueDictionary()
+_RECORDERS_LOCK = threading.Lock()
+
+
+def recorder_of(path: Path) -> Recorder:
+    """Return this process's recorder of the experiment in the database file `path`."""
+    with _RECORDERS_LOCK:
+        recorder = _RECORDERS.get(path)
+        if recorder is None:
+            recorder = _RECORDERS[path] = Recorder(path)
+        return recorder
+
+
+def _after_fork_in_child() -> None:
+    global _RECORDERS_LOCK  # noqa: PLW0603  # another thread may have held it
+    _RECORDERS_LOCK = threading.Lock()
+    for recorder in list(_RECORDERS.values()):
+        recorder._forget_after_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for recorder in list(_RECORDERS.values()):
+        for run in recorder._runs:
+            run.has_other_writers = True
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child, after_in_parent=_after_fork_in_parent)
+
+
+def _close_quietly(recorder: Recorder) -> None:
+    # Where closing fails the data waits in its segment, and there is nobody left to tell.
+    with suppress(TrackingError):
+        recorder.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    for recorder in list(_RECORDERS.values()):
+        _close_quietly(recorder)

@@ -1,0 +1,327 @@
+"""Records in the database: writing batches of them, reading series, keeping summaries.
+
+`records` has no index beside its primary key, which counts in the order of recording. Batches are
+written series by series, so that the rows of one lie together, and `record_ranges` notes from where
+to where: readers visit those ranges only. A range may hold rows of other series too.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from itertools import chain, groupby, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tracking.model import Summary, decode_number, encode_number
+from tracking.summary import summarize
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_ROWS_A_STATEMENT = 100  # more gain nothing, measured from 50 to 250
+_JOIN_GAP = 1_000  # ids between two ranges of a series that are cheaper read over than kept apart
+
+
+class Batch(NamedTuple):
+    """Records of one series, in the order of recording.
+
+    Attributes:
+        run_id: a run there is.
+        metric_name: checked.
+        rows: tuples (step, value, wall_time).
+    """
+
+    run_id: int
+    metric_name: str
+    rows: Sequence[tuple[int, float, float]]
+
+
+def insert_batches(connection: sqlite3.Connection, batches: Iterable[Batch]) -> None:
+    """Append batches within the caller's transaction; records of deleted runs are dropped."""
+    last_finite, last_other = connection.execute(
+        "SELECT (SELECT MAX(id) FROM records), (SELECT MAX(id) FROM non_finite_records)"
+    ).fetchone()
+    ids = _Ids(last_finite or 0, max(last_finite or 0, last_other or 0))
+    for batch in batches:
+        run = connection.execute("SELECT 1 FROM runs WHERE id = ?", (batch.run_id,)).fetchone()
+        if run is None:
+            continue
+        metric_id = _metric_id(connection, batch.metric_name)
+        key = (batch.run_id, metric_id)
+        if all(math.isfinite(value) for _, value, _ in batch.rows):
+            _insert_finite(connection, key, batch.rows, ids)
+        else:
+            for is_finite, rows in groupby(batch.rows, lambda row: math.isfinite(row[1])):
+                insert = _insert_finite if is_finite else _insert_non_finite
+                insert(connection, key, list(rows), ids)
+        connection.execute(
+            "INSERT INTO series (run_id, metric_id, n) VALUES (?, ?, ?)"
+            " ON CONFLICT (run_id, metric_id) DO UPDATE SET n = n + excluded.n",
+            (*key, len(batch.rows)),
+        )
+
+
+class _Ids:
+    """The ids records get: SQLite's next one by itself, and the one after all records."""
+
+    def __init__(self, last_finite: int, last: int) -> None:
+        self.last_finite = last_finite
+        self.last = last
+
+
+def _metric_id(connection: sqlite3.Connection, metric_name: str) -> int:
+    query = "SELECT id FROM metrics WHERE name = ?"
+    row = connection.execute(query, (metric_name,)).fetchone()
+    if row is None:
+        cursor = connection.execute("INSERT INTO metrics (name) VALUES (?)", (metric_name,))
+        return int(cursor.lastrowid or 0)
+    return int(row[0])
+
+
+def _insert_finite(
+    connection: sqlite3.Connection,
+    key: tuple[int, int],
+    rows: Sequence[tuple[int, float, float]],
+    ids: _Ids,
+) -> None:
+    first_id = ids.last + 1
+    remaining = iter(rows)
+    if ids.last_finite != ids.last:
+        # SQLite counts on from the last row of `records`; past a non-finite one it has to be told.
+        connection.execute(
+            "INSERT INTO records (id, run_id, metric_id, step, value, wall_time)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (first_id, *key, *next(remaining)),
+        )
+    while chunk := list(islice(remaining, _ROWS_A_STATEMENT)):
+        connection.execute(_insert_statement(len(chunk)), (*key, *chain.from_iterable(chunk)))
+    ids.last += len(rows)
+    ids.last_finite = ids.last
+    _note_range(connection, key, first_id, ids.last)
+
+
+_insert_statements: dict[int, str] = {}
+
+
+def _insert_statement(n_rows: int) -> str:
+    """Return the INSERT of many rows of one series: a third of the time of one row a call."""
+    if n_rows not in _insert_statements:
+        rows = ", ".join(f"(?1, ?2, ?{i}, ?{i + 1}, ?{i + 2})" for i in range(3, 3 * n_rows + 3, 3))
+        _insert_statements[n_rows] = (
+            f"INSERT INTO records (run_id, metric_id, step, value, wall_time) VALUES {rows}"  # noqa: S608  # placeholders
+        )
+    return _insert_statements[n_rows]
+
+
+def _insert_non_finite(
+    connection: sqlite3.Connection,
+    key: tuple[int, int],
+    rows: Sequence[tuple[int, float, float]],
+    ids: _Ids,
+) -> None:
+    connection.executemany(
+        "INSERT INTO non_finite_records (id, run_id, metric_id, step, value, wall_time)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (record_id, *key, step, encode_number(value), wall_time)
+            for record_id, (step, value, wall_time) in enumerate(rows, ids.last + 1)
+        ],
+    )
+    ids.last += len(rows)
+
+
+def _note_range(
+    connection: sqlite3.Connection, key: tuple[int, int], first_id: int, last_id: int
+) -> None:
+    is_extended = connection.execute(
+        "UPDATE record_ranges SET last_id = ?3 WHERE run_id = ?1 AND metric_id = ?2 AND first_id ="
+        " (SELECT MAX(first_id) FROM record_ranges WHERE run_id = ?1 AND metric_id = ?2)"
+        " AND last_id >= ?4",
+        (*key, last_id, first_id - _JOIN_GAP),
+    ).rowcount
+    if not is_extended:
+        connection.execute(
+            "INSERT INTO record_ranges (run_id, metric_id, first_id, last_id) VALUES (?, ?, ?, ?)",
+            (*key, first_id, last_id),
+        )
+
+
+class Series(NamedTuple):
+    """What is stored of one metric of one run.
+
+    Attributes:
+        rows: tuples (step, value, wall_time), sorted by step, then by the order of recording.
+        n_decoded: values or steps that lay there as bytes and were decoded.
+        n_unreadable: records whose step or value is no number at all, left out of `rows`.
+    """
+
+    rows: list[tuple[int, float, float]]
+    n_decoded: int
+    n_unreadable: int
+
+
+def read_series(connection: sqlite3.Connection, run_id: int, metric_name: str) -> Series:
+    """Read the records of one metric of one run; an unknown metric has none."""
+    rows: list[tuple[int, Any, Any, float]] = connection.execute(
+        "SELECT r.id, r.step, r.value, r.wall_time"
+        " FROM metrics AS m"
+        " JOIN record_ranges AS g ON g.metric_id = m.id AND g.run_id = ?1"
+        " CROSS JOIN records AS r ON r.id BETWEEN g.first_id AND g.last_id"
+        "   AND r.run_id = ?1 AND r.metric_id = m.id"
+        " WHERE m.name = ?2 ORDER BY g.first_id",
+        (run_id, metric_name),
+    ).fetchall()
+    n_decoded = n_unreadable = 0
+    if not all(type(row[1]) is int and type(row[2]) is float for row in rows):
+        stored = rows
+        rows = list(_decoded_rows(stored))
+        n_unreadable = len(stored) - len(rows)
+        n_decoded = sum(type(row[1]) is bytes or type(row[2]) is bytes for row in stored)
+        n_decoded -= n_unreadable if n_decoded else 0
+    non_finite = connection.execute(
+        "SELECT r.id, r.step, r.value, r.wall_time FROM non_finite_records AS r"
+        " JOIN metrics AS m ON m.id = r.metric_id WHERE r.run_id = ? AND m.name = ?",
+        (run_id, metric_name),
+    ).fetchall()
+    if non_finite:
+        rows += [(i, step, decode_number(value), time) for i, step, value, time in non_finite]
+        rows.sort(key=lambda row: row[0])
+    rows.sort(key=lambda row: row[1])
+    return Series([row[1:] for row in rows], n_decoded, n_unreadable)
+
+
+def _decoded_rows(
+    rows: Iterable[tuple[int, Any, Any, float]],
+) -> Iterator[tuple[int, int, float, float]]:
+    for record_id, step, value, wall_time in rows:
+        decoded_step = decode_step(step)
+        decoded_value = decode_value(value)
+        if decoded_step is not None and decoded_value is not None:
+            yield record_id, decoded_step, decoded_value, wall_time
+
+
+def decode_step(stored: object) -> int | None:
+    """Return the step that lies in a database of the original, None where it is no number.
+
+    The original stores what SQLite is handed: integer scalars of numpy become little-endian bytes.
+
+    >>> decode_step(7), decode_step((7).to_bytes(8, "little")), decode_step("seven")
+    (7, 7, None)
+    """
+    if isinstance(stored, int):
+        return stored
+    if isinstance(stored, float) and stored.is_integer():
+        return int(stored)
+    if isinstance(stored, bytes) and len(stored) in (1, 2, 4, 8):
+        return int.from_bytes(stored, "little", signed=True)
+    return None
+
+
+def decode_value(stored: object) -> float | None:
+    """Return the value that lies in a database of the original, None where it is no number.
+
+    Four bytes are read as float32 and eight as float64 where that is 0 or of a size between 1e-30
+    and 1e30, else as an integer.
+
+    >>> import struct
+    >>> decode_value(struct.pack("<f", 0.5)), decode_value((3).to_bytes(8, "little"))
+    (0.5, 3.0)
+    """
+    if isinstance(stored, int | float):
+        return float(stored)
+    if isinstance(stored, bytes) and len(stored) in (4, 8):
+        (number,) = struct.unpack("<f" if len(stored) == 4 else "<d", stored)
+        if number == 0 or 1e-30 <= abs(number) <= 1e30:
+            return float(number)
+        return float(int.from_bytes(stored, "little", signed=True))
+    if isinstance(stored, bytes) and len(stored) in (1, 2):
+        return float(int.from_bytes(stored, "little", signed=True))
+    return None
+
+
+class Summaries(NamedTuple):
+    """Summaries of a run.
+
+    Attributes:
+        by_metric: the summary of each metric that has a readable record.
+        computed: those that were not stored, or didn't cover all records since late ones came.
+        unreadable: for metrics that had to be read for that, how many records are no numbers.
+    """
+
+    by_metric: dict[str, Summary]
+    computed: dict[str, Summary]
+    unreadable: dict[str, int]
+
+
+def read_summaries(connection: sqlite3.Connection, run_id: int) -> Summaries:
+    """Return the summary of each metric of a run, computing what is not stored."""
+    rows = connection.execute(
+        "SELECT m.name, s.n = s.summarized_n, s.n - s.n_unreadable, s.n_nan, s.n_inf, s.min, s.max,"
+        " s.mean, s.std, s.tail, s.last, s.first_step, s.last_step"
+        " FROM series AS s JOIN metrics AS m ON m.id = s.metric_id"
+        " WHERE s.run_id = ? ORDER BY s.metric_id",
+        (run_id,),
+    ).fetchall()
+    summaries = Summaries({}, {}, {})
+    for name, is_covered, *fields, last, first_step, last_step in rows:
+        if is_covered:
+            numbers = (*fields, decode_number(last), first_step, last_step)
+            summaries.by_metric[name] = Summary(*numbers)
+            continue
+        series = read_series(connection, run_id, name)
+        summaries.unreadable[name] = series.n_unreadable
+        if series.rows:
+            steps, values, _ = zip(*series.rows, strict=True)
+            summary = summarize(steps, values)
+            summaries.by_metric[name] = summaries.computed[name] = summary
+    return summaries
+
+
+def note_unreadable(connection: sqlite3.Connection, run_id: int, counts: Mapping[str, int]) -> None:
+    """Keep how many records of a run's metrics are no numbers, in the caller's transaction."""
+    for metric_name, n_unreadable in counts.items():
+        connection.execute(
+            "UPDATE series SET n_unreadable = ? WHERE run_id = ? AND metric_id = ?",
+            (n_unreadable, run_id, _metric_id(connection, metric_name)),
+        )
+
+
+def store_summaries(
+    connection: sqlite3.Connection, run_id: int, summaries: Mapping[str, Summary]
+) -> None:
+    """Keep summaries within the caller's transaction; they hold until more records come."""
+    for metric_name, summary in summaries.items():
+        connection.execute(
+            "UPDATE series SET summarized_n = ?3 + n_unreadable, n_nan = ?4, n_inf = ?5, min = ?6,"
+            " max = ?7, mean = ?8, std = ?9, tail = ?10, last = ?11, first_step = ?12,"
+            " last_step = ?13 WHERE run_id = ?1 AND metric_id = ?2",
+            (
+                run_id,
+                _metric_id(connection, metric_name),
+                summary.n,
+                summary.n_nan,
+                summary.n_inf,
+                summary.min,
+                summary.max,
+                summary.mean,
+                summary.std,
+                summary.tail,
+                encode_number(summary.last),
+                summary.first_step,
+                summary.last_step,
+            ),
+        )
+
+
+def delete_records(connection: sqlite3.Connection, run_id: int) -> None:
+    """Delete a run's records, within the caller's transaction."""
+    ranges = connection.execute(
+        "SELECT DISTINCT first_id, last_id FROM record_ranges WHERE run_id = ?", (run_id,)
+    ).fetchall()
+    connection.executemany(
+        "DELETE FROM records WHERE id BETWEEN ? AND ? AND run_id = ?",
+        [(first_id, last_id, run_id) for first_id, last_id in ranges],
+    )
+    for table in ("non_finite_records", "record_ranges", "series"):
+        connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608

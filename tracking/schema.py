@@ -1,0 +1,326 @@
+"""The database's schema, its version, and the way from every older one to it.
+
+One experiment is one SQLite file. The tables `runs`, `metrics`, `records`, `graphs`, `histograms`,
+`images` and `texts` keep the names and columns of the original dashboard, which reads them; what
+we add to them is additional.
+
+Versions:
+    0: the original's databases, without a version; adopted by `adopt_original`.
+    1: the first of ours (November 2026).
+"""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+APPLICATION_ID = int.from_bytes(b"SGtk", "big")
+"""Marks the file as ours in SQLite's header (`PRAGMA application_id`)."""
+
+SCHEMA = """
+CREATE TABLE migrations (
+    version     INTEGER PRIMARY KEY,    -- schema version reached
+    name        TEXT NOT NULL,          -- the function that took us there
+    applied_at  REAL NOT NULL           -- Unix seconds
+);
+
+CREATE TABLE environments (             -- what runs ran on and with, each stored once
+    id      INTEGER PRIMARY KEY,
+    content TEXT NOT NULL UNIQUE        -- JSON object, keys sorted
+);
+
+CREATE TABLE runs (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used twice, also after deletion
+    name       TEXT NOT NULL,
+    created_at REAL NOT NULL,                       -- Unix seconds
+    status     TEXT NOT NULL DEFAULT 'running'
+               CHECK (status IN ('running', 'completed', 'failed')),
+    config     TEXT DEFAULT '{}',                   -- JSON object: hyper-parameters
+    uuid       TEXT NOT NULL UNIQUE                 -- identity across databases
+               DEFAULT (lower(hex(randomblob(16)))),
+    parent     TEXT,                                -- uuid of the run it was started inside of
+    environment_id INTEGER REFERENCES environments (id),
+    writer     TEXT,                                -- segment of the process that started it
+    duration_s REAL,                                -- start to end on a monotonic clock
+    outcome    TEXT,                                -- passed, failed, error, skipped, xfailed, ...
+    phase      TEXT,                                -- setup, call, teardown
+    ended_by   TEXT,                                -- finished, exception, crashed, killed, ...
+    verdict    TEXT                                 -- of the comparison with the baseline
+);
+
+CREATE TABLE metrics (
+    id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE records (                  -- finite values; see non_finite_records for the others
+    id        INTEGER PRIMARY KEY,      -- order of recording, shared with non_finite_records
+    run_id    INTEGER NOT NULL REFERENCES runs (id),
+    metric_id INTEGER NOT NULL REFERENCES metrics (id),
+    step      INTEGER NOT NULL,
+    value     REAL NOT NULL,
+    wall_time REAL NOT NULL             -- Unix seconds
+);
+-- The original creates an index of this name where there is none. This one is empty and stands in
+-- its way: a full one would cost 16 bytes a record, and record_ranges does its work.
+CREATE INDEX idx_records_run_step ON records (run_id, step) WHERE 0;
+
+CREATE TABLE non_finite_records (       -- NaN and infinities, which readers of `records` choke on
+    id        INTEGER PRIMARY KEY,      -- order of recording, shared with records
+    run_id    INTEGER NOT NULL REFERENCES runs (id),
+    metric_id INTEGER NOT NULL REFERENCES metrics (id),
+    step      INTEGER NOT NULL,
+    value     TEXT NOT NULL CHECK (value IN ('NaN', 'Infinity', '-Infinity')),
+    wall_time REAL NOT NULL             -- Unix seconds
+);
+CREATE INDEX non_finite_records_series ON non_finite_records (run_id, metric_id);
+
+CREATE TABLE record_ranges (            -- where in `records` a series lies: a sparse index
+    run_id    INTEGER NOT NULL REFERENCES runs (id),
+    metric_id INTEGER NOT NULL REFERENCES metrics (id),
+    first_id  INTEGER NOT NULL,         -- rows of other series may lie between, so that
+    last_id   INTEGER NOT NULL,         -- readers check run_id and metric_id again
+    PRIMARY KEY (run_id, metric_id, first_id)
+) WITHOUT ROWID;
+
+CREATE TABLE series (                   -- one row for each metric of each run
+    run_id       INTEGER NOT NULL REFERENCES runs (id),
+    metric_id    INTEGER NOT NULL REFERENCES metrics (id),
+    n            INTEGER NOT NULL,      -- records stored, finite or not
+    n_unreadable INTEGER NOT NULL DEFAULT 0,    -- of them: no number, as the original let pass
+    summarized_n INTEGER,               -- records the statistics cover; stale unless it equals n
+    n_nan        INTEGER,
+    n_inf        INTEGER,
+    min          REAL,                  -- of finite values, like max, mean, std and tail
+    max          REAL,
+    mean         REAL,
+    std          REAL,                  -- population
+    tail         REAL,                  -- mean of the last max(5, ceil(n / 10)) finite values
+    last                                -- a number, or 'NaN', 'Infinity', '-Infinity'
+                 CHECK (last IS NULL OR typeof(last) = 'real'
+                        OR last IN ('NaN', 'Infinity', '-Infinity')),
+    first_step   INTEGER,
+    last_step    INTEGER,
+    PRIMARY KEY (run_id, metric_id)
+) WITHOUT ROWID;
+
+CREATE TABLE segments (                 -- how far journal segments have been drained
+    writer     TEXT PRIMARY KEY,        -- uuid of the segment
+    drained_to INTEGER NOT NULL         -- byte offset; what lies before it is in the tables
+) WITHOUT ROWID;
+
+CREATE TABLE graphs (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id     INTEGER NOT NULL REFERENCES runs (id),
+    graph_json TEXT NOT NULL,
+    created_at REAL NOT NULL            -- Unix seconds
+);
+CREATE INDEX graphs_run ON graphs (run_id);
+
+CREATE TABLE histograms (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id        INTEGER NOT NULL REFERENCES runs (id),
+    name          TEXT NOT NULL,
+    step          INTEGER NOT NULL,
+    bucket_edges  TEXT NOT NULL,        -- JSON array of n + 1 numbers
+    bucket_counts TEXT NOT NULL,        -- JSON array of n numbers
+    wall_time     REAL NOT NULL,        -- Unix seconds
+    n_non_finite  INTEGER NOT NULL DEFAULT 0    -- values outside of all buckets
+);
+CREATE INDEX idx_histograms_run_name ON histograms (run_id, name);
+
+CREATE TABLE images (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id     INTEGER NOT NULL REFERENCES runs (id),
+    name       TEXT NOT NULL,
+    step       INTEGER NOT NULL,
+    width      INTEGER NOT NULL,
+    height     INTEGER NOT NULL,
+    channels   INTEGER NOT NULL,
+    image_data BLOB NOT NULL,           -- uint8, height x width x channels
+    wall_time  REAL NOT NULL            -- Unix seconds
+);
+CREATE INDEX idx_images_run_name ON images (run_id, name);
+
+CREATE TABLE texts (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id    INTEGER NOT NULL REFERENCES runs (id),
+    name      TEXT NOT NULL,
+    step      INTEGER NOT NULL,
+    content   TEXT NOT NULL,
+    wall_time REAL NOT NULL             -- Unix seconds
+);
+CREATE INDEX idx_texts_run_name ON texts (run_id, name);
+"""
+
+MEDIA_TABLES = ("graphs", "histograms", "images", "texts")
+"""Tables of what a run keeps beside its records, by their column `run_id`."""
+
+_ORIGINAL_COLUMNS = {
+    "runs": ("id", "name", "created_at", "status", "config"),
+    "metrics": ("id", "name"),
+    "records": ("id", "run_id", "metric_id", "step", "value", "wall_time"),
+    "graphs": ("id", "run_id", "graph_json", "created_at"),
+    "histograms": ("id", "run_id", "name", "step", "bucket_edges", "bucket_counts", "wall_time"),
+    "images": (
+        *("id", "run_id", "name", "step", "width", "height", "channels", "image_data"),
+        "wall_time",
+    ),
+    "texts": ("id", "run_id", "name", "step", "content", "wall_time"),
+}
+_ORIGINAL_REQUIRED = ("runs", "metrics", "records")  # the others came with later releases of it
+
+
+class Origin(Enum):
+    """Who wrote a database file."""
+
+    NOBODY = "nobody"
+    US = "us"
+    THE_ORIGINAL = "the original"
+    SOMEBODY_ELSE = "somebody else"
+
+
+def origin_of(connection: sqlite3.Connection) -> Origin:
+    """Tell who wrote the database, by reading only."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
+        return Origin.US
+    tables = _tables(connection)
+    if not tables:
+        return Origin.NOBODY
+    if all(
+        set(_ORIGINAL_COLUMNS[table]) <= _columns(connection, table) for table in _ORIGINAL_REQUIRED
+    ):
+        return Origin.THE_ORIGINAL
+    return Origin.SOMEBODY_ELSE
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the schema version a database of ours says it has."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring an empty database, one of the original, or an older one of ours to `SCHEMA_VERSION`.
+
+    The caller holds a write transaction with foreign keys off, so that either all of it happens or
+    nothing.
+    """
+    origin = origin_of(connection)
+    if origin is Origin.US:
+        for version in range(version_of(connection), SCHEMA_VERSION):
+            migration = MIGRATIONS[version - 1]
+            migration(connection)
+            _note_migration(connection, version + 1, migration.__name__)
+    elif origin is Origin.THE_ORIGINAL:
+        _adopt_original(connection)
+        _note_migration(connection, SCHEMA_VERSION, "adopt_original")
+    else:
+        _create(connection)
+        _note_migration(connection, SCHEMA_VERSION, "create")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _statements(SCHEMA):
+        connection.execute(statement)
+
+
+def _adopt_original(connection: sqlite3.Connection) -> None:
+    """Move a database of the original into our tables.
+
+    Its tables are rebuilt rather than extended: one graph a run is a UNIQUE there, and
+    AUTOINCREMENT nearly doubles the cost of a record. Values are copied as they lie, what numpy
+    scalars left as bytes included; readers decode them. Rows of runs deleted there are left behind.
+    """
+    old_tables = [table for table in _ORIGINAL_COLUMNS if table in _tables(connection)]
+    indexes = connection.execute(
+        "SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    ).fetchall()
+    for name, table in indexes:
+        if table in old_tables:
+            connection.execute(f"DROP INDEX {_quoted(name)}")
+    last_run_id = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'")
+    sequence = last_run_id.fetchone()
+    for table in old_tables:
+        connection.execute(f"ALTER TABLE {table} RENAME TO original_{table}")
+    _create(connection)
+    for table in old_tables:
+        columns = ", ".join(_ORIGINAL_COLUMNS[table])
+        living = "" if table in ("runs", "metrics") else "WHERE run_id IN (SELECT id FROM runs)"
+        connection.execute(
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM original_{table} {living}"  # noqa: S608  # names of ours
+        )
+    for table in reversed(old_tables):
+        connection.execute(f"DROP TABLE original_{table}")
+    if sequence:
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = 'runs'")
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('runs', ?)", sequence)
+    enter_foreign_records(connection)
+
+
+def has_foreign_records(connection: sqlite3.Connection) -> bool:
+    """Tell whether another program has appended records behind ours."""
+    row = connection.execute(
+        "SELECT r.id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM record_ranges AS g"
+        "   WHERE g.run_id = r.run_id AND g.metric_id = r.metric_id"
+        "   AND r.id BETWEEN g.first_id AND g.last_id)"
+        " FROM (SELECT MAX(id) AS newest FROM records) LEFT JOIN records AS r ON r.id = newest"
+    ).fetchone()
+    return bool(row[0])
+
+
+def enter_foreign_records(connection: sqlite3.Connection) -> None:
+    """Enter records that another program has appended into the tables that find records."""
+    known = connection.execute("SELECT MAX(last_id) FROM record_ranges").fetchone()[0] or 0
+    connection.execute(
+        "INSERT INTO record_ranges (run_id, metric_id, first_id, last_id)"
+        " SELECT run_id, metric_id, MIN(id), MAX(id) FROM records WHERE id > ?"
+        " GROUP BY run_id, metric_id",
+        (known,),
+    )
+    connection.execute(
+        "INSERT INTO series (run_id, metric_id, n)"
+        " SELECT run_id, metric_id, COUNT(*) FROM records WHERE id > ? GROUP BY run_id, metric_id"
+        " ON CONFLICT (run_id, metric_id) DO UPDATE SET n = n + excluded.n",
+        (known,),
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = ()
+"""`MIGRATIONS[v - 1]` takes a database of version v to v + 1. `SCHEMA` is always the newest."""
+
+SCHEMA_VERSION = 1 + len(MIGRATIONS)
+
+
+def _note_migration(connection: sqlite3.Connection, version: int, name: str) -> None:
+    connection.execute(
+        "INSERT INTO migrations (version, name, applied_at) VALUES (?, ?, ?)",
+        (version, name, time.time()),
+    )
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+        " AND name NOT LIKE 'sqlite_%'"
+    )
+    return {name for (name,) in rows}
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({_quoted(table)})")}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _statements(script: str) -> list[str]:
+    """Split at semicolons that end a line; `executescript` would commit the transaction first."""
+    return [part for part in script.split(";\n") if part.strip()]

@@ -1,0 +1,490 @@
+"""Tracker: the user's handle on experiments and runs."""
+
+from __future__ import annotations
+
+import os
+import struct
+from contextlib import contextmanager
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any
+from zlib import adler32
+
+from tracking import arguments
+from tracking.errors import (
+    InvalidArgumentError,
+    NoActiveRunError,
+    NoExperimentError,
+    TrackingError,
+)
+from tracking.experiment_db import RunEnd, new_run
+from tracking.graph import capture_graph
+from tracking.journal import pack_frame, pack_payload
+from tracking.media import histogram_of, image_of
+from tracking.recorder import recorder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tracking.experiment_db import ExperimentDBManager
+    from tracking.model import RecordInfo, RunInfo
+    from tracking.recorder import ActiveRun, Recorder
+
+# Types whose instances are real numbers and can be packed as they are. Scalars of numpy are added
+# as they come, so that numpy need not be imported for them.
+_real_types: set[type] = {float, int}
+
+# A new metric, one that is no text, a number out of range, a full segment, none at all.
+_UNUSUAL = (KeyError, TypeError, struct.error, OverflowError, ValueError, TrackingError)
+
+
+class Tracker:
+    """Tracker class to manage experiments and runs.
+
+    There is a main directory where all experiments are stored. One database file in it corresponds
+    to one experiment. Each experiment can have multiple runs, each with its own metrics,
+    histograms, images, texts and computational graphs.
+
+    A run started while another one is active is a child of it: it is the active run until it ends,
+    and then its parent is again.
+
+    Once `record` or `log` has returned, no death of the process loses the record. Once `end_run`
+    has returned, no loss of power loses the run.
+
+    Args:
+        all_exp_dir: the main directory; created if it does not exist.
+
+    >>> import tempfile
+    >>> tracker = Tracker(tempfile.mkdtemp())
+    >>> tracker.set_experiment("mnist")
+    >>> with tracker.run("baseline", {"lr": 0.01}) as run_id:
+    ...     for step in range(3):
+    ...         tracker.record("loss", 1.0 / (step + 1), step)
+    >>> tracker.get_run(run_id).status
+    'completed'
+    >>> tracker.summary(run_id)["loss"]["min"]
+    0.3333333333333333
+    """
+
+    def __init__(self, all_exp_dir: str | os.PathLike[str] = "./experiments") -> None:
+        self._recorder: Recorder | None = None
+        self._active: list[ActiveRun] = []  # innermost last
+        self._channels: dict[str, int] = {}  # of the active run
+        self._write: Callable[[bytes], Any] = _no_segment
+        self.set_all_exp_dir(all_exp_dir)
+
+    # Experiments
+
+    @property
+    def all_exp_dir(self) -> Path:
+        """The experiments directory, absolute."""
+        return self._all_exp_dir
+
+    @property
+    def cur_exp_path(self) -> Path | None:
+        """The database file of the current experiment."""
+        return self._recorder.db.db_path if self._recorder else None
+
+    @property
+    def db_manager(self) -> ExperimentDBManager | None:
+        """The database of the current experiment."""
+        return self._recorder.db if self._recorder else None
+
+    def set_all_exp_dir(self, directory: str | os.PathLike[str]) -> None:
+        """Set the experiments directory, for the experiments chosen from now on.
+
+        Raises:
+            InvalidArgumentError: there is a file of this name.
+        """
+        path = Path(os.path.abspath(directory))  # noqa: PTH100  # resolve() would follow links
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise InvalidArgumentError("directory", f"{path} is not a folder") from None
+        self._all_exp_dir = path
+
+    def get_all_exp_paths(self) -> list[Path]:
+        """Get all experiment database paths, sorted by name."""
+        return sorted(self._all_exp_dir.glob("*.db"))
+
+    def set_experiment(self, exp_name: str) -> None:
+        """Set the current experiment by name, creating its database if there is none.
+
+        Runs that are active go on in theirs.
+
+        Raises:
+            InvalidArgumentError: the name would leave the folder, or is no file name.
+            NotAnExperimentError: there is such a file, and it is not ours.
+            NewerSchemaError: a newer version of this library wrote it.
+        """
+        name = arguments.checked_experiment_name(exp_name)
+        recorder = recorder_of(self._all_exp_dir / f"{name}.db")
+        recorder.db.init_exp_db()
+        self._recorder = recorder
+
+    def _experiment(self) -> Recorder:
+        if self._recorder is None:
+            raise NoExperimentError("no experiment is chosen; call set_experiment(name) first")
+        return self._recorder
+
+    def close(self) -> None:
+        """Leave everything in the current experiment's database file and let go of its files.
+
+        Happens by itself when the process ends. Runs that are still active stay `running`.
+        """
+        if self._recorder is not None:
+            self._recorder.close()
+            self._active = [run for run in self._active if run.recorder is not self._recorder]
+            self._follow_active_run()
+
+    # Runs
+
+    @property
+    def current_run_id(self) -> int | None:
+        """Id of the active run."""
+        return self._active[-1].run_id if self._active else None
+
+    @property
+    def current_run_name(self) -> str | None:
+        """Name of the active run."""
+        return self._active[-1].name if self._active else None
+
+    def start_run(
+        self,
+        name: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        run_name: str | None = None,
+        hparams: Mapping[str, Any] | None = None,
+        environment: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Start a new run and return the run_id.
+
+        Args:
+            name: shown name; `run_<unix seconds>` by default.
+            config: hyper-parameters, stored as JSON; see `arguments.checked_mapping`.
+            run_name: another spelling of `name`.
+            hparams: another spelling of `config`.
+            environment: what the run runs on and with, kept apart from the hyper-parameters.
+
+        Raises:
+            InvalidArgumentError: an argument cannot be stored, or one is given in both spellings.
+            NoExperimentError: no experiment is chosen.
+        """
+        if name is not None and run_name is not None:
+            raise InvalidArgumentError("run_name", "given together with name, which means the same")
+        if config is not None and hparams is not None:
+            raise InvalidArgumentError("hparams", "given together with config, the same thing")
+        recorder = self._experiment()
+        run = new_run(
+            run_name if name is None else name,
+            hparams if config is None else config,
+            parent=self._active[-1].uuid if self._active else None,
+            environment=environment,
+        )
+        self._active.append(recorder.start_run(run))
+        self._follow_active_run()
+        return self._active[-1].run_id
+
+    def end_run(
+        self,
+        status: str = "completed",
+        *,
+        outcome: str | None = None,
+        phase: str | None = None,
+        ended_by: str | None = None,
+        verdict: str | None = None,
+        is_durable: bool = True,
+    ) -> int:
+        """End the current run with a given status.
+
+        Args:
+            status: completed or failed.
+            outcome: what the run's test came to; see `RunInfo`, like the next three.
+            phase: where that was decided.
+            ended_by: why the run ended; `finished` by default.
+            verdict: what comparing with the baseline found.
+            is_durable: flush to the disk, so that a loss of power doesn't lose the run either.
+
+        Returns:
+            The run's id.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: unknown status; the run stays active.
+        """
+        final = arguments.checked_status(status, final=True)
+        run = self._active_run()
+        end = RunEnd(final, outcome, phase, ended_by or "finished", verdict, run.duration_s())
+        run.recorder.end_run(run, end, is_durable=is_durable)
+        self._leave(run)
+        return run.run_id
+
+    @contextmanager
+    def run(
+        self,
+        name: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        environment: Mapping[str, Any] | None = None,
+    ) -> Iterator[int]:
+        """Context manager that starts a run on enter and ends it on exit.
+
+        On clean exit the run is marked "completed". If the body raises, the run is marked "failed"
+        and the exception is re-raised. A run that the body has ended itself stays as it is; runs
+        that the body started inside and left open end with this one.
+
+        Example:
+            tracker.set_experiment("mnist")
+            with tracker.run(name="lr=0.01", config={"lr": 0.01}) as run_id:
+                for step in range(100):
+                    tracker.record("loss", loss_value, step)
+        """
+        run_id = self.start_run(name, config, environment=environment)
+        run = self._active[-1]
+        try:
+            yield run_id
+        except BaseException:
+            self._end_down_to(run, "failed", "exception")
+            raise
+        self._end_down_to(run, "completed", "finished")
+
+    def _end_down_to(self, run: ActiveRun, status: str, ended_by: str) -> None:
+        while run in self._active:
+            self.end_run(status, ended_by=ended_by)
+
+    def config(self, **hparams: Any) -> None:
+        """Add hyper-parameters to the active run.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: a value cannot be stored.
+        """
+        run = self._active_run()
+        run.recorder.db.update_config(run.run_id, hparams)
+
+    def delete_run(self, run_id: int) -> None:
+        """Delete a run and all its data; if it is active, it stops being so.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        recorder = self._drained()
+        recorder.db.delete_run(run_id)
+        for run in [run for run in self._active if run.recorder is recorder]:
+            if run.run_id == run_id:
+                recorder.forget(run)
+                self._leave(run)
+
+    def _active_run(self) -> ActiveRun:
+        if not self._active:
+            raise NoActiveRunError("no active run; call start_run() first")
+        return self._active[-1]
+
+    def _leave(self, run: ActiveRun) -> None:
+        self._active.remove(run)
+        if self._active:
+            self._recorder = self._active[-1].recorder
+        self._follow_active_run()
+
+    def _follow_active_run(self) -> None:
+        if self._active:
+            self._channels = self._active[-1].channels
+            self._write = self._active[-1].recorder.write
+        else:
+            self._channels = {}
+            self._write = _no_segment
+
+    # Recording
+
+    def record(self, metric_name: str, value: float, step: int) -> None:
+        """Log a metric value at a given step.
+
+        All records of a step are kept, in order. NaN and infinities are values too. Any number of
+        threads may record.
+
+        Args:
+            metric_name: non-empty text without NUL, at most 1,000 characters.
+            value: a real number; numpy scalars and 0-d arrays are fine.
+            step: a signed 64-bit int.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: an argument is none of that; nothing was recorded.
+            JournalError: there is no space left; earlier records stay readable.
+        """
+        # The one hot path of this library: see benchmarks/ before changing it. Whatever is unusual
+        # (a new metric, a type of numpy, a full segment, a bad argument) has written nothing yet
+        # when it comes to _record_unusual.
+        if type(value) in _real_types and type(step) is int:
+            try:
+                payload = pack_payload(step, value, time(), self._channels[metric_name])
+                self._write(pack_frame(payload, adler32(payload)))
+            except _UNUSUAL:
+                pass
+            else:
+                return
+        self._record_unusual(metric_name, value, step)
+
+    def _record_unusual(self, metric_name: str, value: float, step: int) -> None:
+        run = self._active_run()
+        name = arguments.checked_name("metric_name", metric_name)
+        number = arguments.checked_value(value)
+        run.recorder.append(run, [(name, number)], arguments.checked_step(step))
+        self._follow_active_run()
+        if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+            _learn_numpy_scalar(type(value))
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log several metric values at a given step: all of them, or none if one is not a number.
+
+        Raises:
+            NoActiveRunError, InvalidArgumentError, JournalError: as for `record`.
+        """
+        run = self._active_run()
+        if not hasattr(metrics, "items"):
+            raise InvalidArgumentError("metrics", f"expected a dict, got {type(metrics).__name__}")
+        index = arguments.checked_step(step)
+        checked = [
+            (arguments.checked_name("metrics", name), arguments.checked_value(value))
+            for name, value in metrics.items()
+        ]
+        run.recorder.append(run, checked, index)
+        self._follow_active_run()
+
+    def histogram(self, name: str, tensor: Any, step: int, bins: int = 30) -> None:
+        """Log a histogram of values at a given step.
+
+        Args:
+            name: non-empty text.
+            tensor: an array or tensor of real numbers, of any shape. Entries that are NaN or
+                infinite are counted apart.
+            step: a signed 64-bit int.
+            bins: number of buckets of equal width.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: an argument is none of that; nothing was recorded.
+        """
+        run = self._active_run()
+        histogram = histogram_of(tensor, bins)
+        run.recorder.db.save_histogram(
+            run.run_id, name, step, histogram.edges, histogram.counts, histogram.n_non_finite
+        )
+
+    def image(self, name: str, image_data: Any, step: int) -> None:
+        """Log an image at a given step.
+
+        Args:
+            name: non-empty text.
+            image_data: array of shape (H, W) or (H, W, C), C from 1 to 4. Floats are clipped to
+                0..1 and scaled, other types clipped to 0..255.
+            step: a signed 64-bit int.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: an argument is none of that; nothing was recorded.
+        """
+        run = self._active_run()
+        image = image_of(image_data)
+        run.recorder.db.save_image(run.run_id, name, step, *image)
+
+    def text(self, name: str, content: str, step: int) -> None:
+        """Log a text snippet at a given step.
+
+        Args:
+            name: tag under which to group related texts, such as "samples".
+            content: the text, of any length; long ones make the database large.
+            step: a signed 64-bit int.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: an argument is none of that; nothing was recorded.
+        """
+        run = self._active_run()
+        run.recorder.db.save_text(run.run_id, name, step, content)
+
+    def save_comp_graph(self, tensor: Any, run_id: int | None = None) -> int:
+        """Save the computation graph that ends in `tensor`, for the current run or another one.
+
+        A run can have several.
+
+        Returns:
+            The graph's id, for `get_comp_graph`.
+
+        Raises:
+            NoActiveRunError: no run is active, and no `run_id` given.
+            InvalidArgumentError: `tensor` is not of a kind whose graph can be captured.
+            RunNotFoundError: no such run.
+        """
+        if run_id is None:
+            run = self._active_run()
+            return run.recorder.db.save_comp_graph(run.run_id, capture_graph(tensor))
+        return self._experiment().db.save_comp_graph(run_id, capture_graph(tensor))
+
+    # Reading
+
+    def summary(self, run_id: int | None = None) -> dict[str, dict[str, Any]]:
+        """Return per-metric summary statistics.
+
+        Args:
+            run_id: a run of the current experiment; the active run by default.
+
+        Returns:
+            Metric name -> {n, n_nan, n_inf, min, max, mean, std, tail, last, first_step,
+            last_step}; see `Summary`.
+
+        Raises:
+            NoActiveRunError: no run is active, and no `run_id` given.
+            RunNotFoundError: no such run.
+        """
+        if run_id is None or run_id == self.current_run_id:
+            run = self._active_run()
+            summaries = run.recorder.summaries(run)
+            return {name: summary.as_dict() for name, summary in summaries.items()}
+        return self._drained().db.get_metric_summary(run_id)
+
+    def get_all_runs(self) -> list[RunInfo]:
+        """Get all runs, newest first."""
+        return self._drained().db.get_all_runs()
+
+    def get_run(self, run_id: int) -> RunInfo | None:
+        """Get a specific run by id; None when there is none."""
+        return self._drained().db.get_run(run_id)
+
+    def get_metrics(self, run_id: int) -> list[str]:
+        """Get all metric names for a given run."""
+        return self._drained().db.get_metrics(run_id)
+
+    def get_records(self, run_id: int, metric_name: str) -> list[RecordInfo]:
+        """Get metric records for a given run and metric name, by step."""
+        return self._drained().db.get_records(run_id, metric_name)
+
+    def get_results(self, run_id: int) -> dict[str, list[RecordInfo]]:
+        """Get all metric records for a given run."""
+        db = self._drained().db
+        return {name: db.get_records(run_id, name) for name in db.get_metrics(run_id)}
+
+    def get_comp_graph(self, graph_id: int) -> dict[str, Any] | None:
+        """Get a computation graph by its id; None when there is none."""
+        return self._experiment().db.get_comp_graph(graph_id)
+
+    def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
+        """Get all computation graphs for a given run, oldest first, as {id, graph, created_at}."""
+        return self._experiment().db.get_comp_graphs(run_id)
+
+    def _drained(self) -> Recorder:
+        recorder = self._experiment()
+        recorder.drain()
+        return recorder
+
+
+def _no_segment(_frames: bytes) -> None:
+    raise NoActiveRunError
+
+
+def _learn_numpy_scalar(scalar_type: type) -> None:
+    import numpy as np
+
+    if issubclass(scalar_type, np.floating | np.integer):
+        _real_types.add(scalar_type)
