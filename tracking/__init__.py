@@ -9,6 +9,7 @@ with tracker.run("baseline", {"lr": 0.01}):
 """
 
 from tracking._version import __version__
+from tracking.environment import collect_environment
 from tracking.errors import (
     BaselineError,
     InvalidArgumentError,
@@ -53,4 +54,5 @@ __all__ = [
     "Verdict",
     "__version__",
     "_build_graph_data",
+    "collect_environment",
 ]

@@ -50,6 +50,17 @@ class Connection:
         self._lock_fd: int | None = None
         self._lock = threading.RLock()
 
+    def open(self) -> None:
+        """Open the database now, creating or migrating it if need be.
+
+        Raises:
+            NotAnExperimentError: the file belongs to another program; it is left untouched.
+            NewerSchemaError: a newer version of this library wrote it; it is left untouched.
+            StoreError: it cannot be opened.
+        """
+        with self._lock, self._translated_errors():
+            self._opened()
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give the connection for reading.

@@ -99,8 +99,7 @@ class ExperimentDBManager:
             NotAnExperimentError: the file belongs to another program; it is left untouched.
             NewerSchemaError: a newer version of this library wrote it; it is left untouched.
         """
-        with self._db.writing():
-            pass
+        self._db.open()
 
     def close(self) -> None:
         """Leave everything in the one database file and let go of it; later calls open it again."""

@@ -149,6 +149,11 @@ class Tracker:
         """Name of the active run."""
         return self._active[-1].name if self._active else None
 
+    @property
+    def active_runs(self) -> tuple[str, ...]:
+        """Names of the active runs, the outermost first."""
+        return tuple(run.name for run in self._active)
+
     def start_run(
         self,
         name: str | None = None,

@@ -135,7 +135,7 @@ def _content(tensor: Any) -> tuple[str, str | None, list[int], bool, bool, Any]:
         return (
             "" if label is None else str(label),
             None if oper is None else str(oper),
-            list(map(int, map(index, tensor.shape))),
+            list(map(index, tensor.shape)),
             bool(tensor.comp_grad),
             bool(tensor.is_leaf),
             tensor.prev,

@@ -32,7 +32,7 @@ import re
 import secrets
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,29 @@ def updated_entry(old: Entry | None, sample: Sample) -> Entry:
     if _identity(origin) == identity:
         return Entry((origin,), None)
     return Entry((sample,), origin)
+
+
+def extended_entry(old: Entry | None, sample: Sample) -> Entry:
+    """Return an entry with the metrics of `sample` that it lacks; what it has stays as it is.
+
+    They join the sample of the same seed, or the last one, and the origin: their history starts
+    here.
+    """
+    if old is None:
+        return Entry((sample,), None)
+    known = set[str]().union(*(one.metrics for one in old.samples))
+    lacking = {name: sample.metrics[name] for name in sample.metrics if name not in known}
+    if not lacking:
+        return old
+    seeds = [one.seed for one in old.samples]
+    place = seeds.index(sample.seed) if sample.seed in seeds else len(seeds) - 1
+    samples = list(old.samples)
+    samples[place] = _joined(samples[place], lacking)
+    return Entry(tuple(samples), old.origin and _joined(old.origin, lacking))
+
+
+def _joined(sample: Sample, metrics: Mapping[str, Summary]) -> Sample:
+    return replace(sample, metrics={**sample.metrics, **metrics})
 
 
 def load_baseline(path: Path) -> dict[str, Entry]:

@@ -11,6 +11,7 @@ it is absent, and a value that is not finite passes only if a reference has the 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -74,10 +75,11 @@ class MetricSettings:
             raise InvalidArgumentError("direction", f"{self.direction!r} is not a Direction")
         for name, value in (("rel", self.rel), ("abs", self.abs)):
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not 0 <= value < math.inf:
+            if not is_number or not 0 <= value <= sys.float_info.max:
                 raise InvalidArgumentError(name, f"a finite number >= 0 is needed, not {value!r}")
         names = self.statistics
-        if not isinstance(names, tuple) or not names or not set(names) <= set(STATISTICS):
+        are_known = isinstance(names, tuple) and all(name in STATISTICS for name in names)
+        if not names or not are_known:
             wanted = f"one or more of {', '.join(STATISTICS)} in a tuple"
             raise InvalidArgumentError("statistics", f"{wanted} are needed, not {names!r}")
 

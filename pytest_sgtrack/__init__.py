@@ -1,0 +1,1 @@
+"""pytest plugin: record the metrics of training tests and fail those that got worse."""

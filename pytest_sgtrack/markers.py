@@ -1,0 +1,93 @@
+"""@pytest.mark.sg_track: what it may say, and what it comes to for a metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tracking import Direction, InvalidArgumentError
+from tracking.regression import DEFAULT_SETTINGS, MetricSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = "sg_track"
+
+_SETTINGS = ("direction", "rel", "abs", "statistics")
+_ARGUMENTS = (*_SETTINGS, "key")
+
+
+@dataclass(frozen=True)
+class MarkerSettings:
+    """What the markers of one test say.
+
+    Attributes:
+        settings: gives how a metric is compared, by its name.
+        key: the name of the test in the baseline file, None for the usual one.
+    """
+
+    settings: Callable[[str], MetricSettings]
+    key: str | None
+
+
+def read_markers(item: pytest.Item) -> MarkerSettings:
+    """Read the markers of a test, those of its class and its module.
+
+    For each setting of a metric, a marker that names the metric goes before one that names none,
+    and a nearer one before one farther away.
+
+    Raises:
+        pytest.UsageError: a marker says something unknown or impossible.
+    """
+    markers = [_checked(item, marker) for marker in item.iter_markers(NAME)]
+    if not markers:
+        return MarkerSettings(lambda _: DEFAULT_SETTINGS, None)
+    known: dict[str, MetricSettings] = {}
+
+    def settings(metric_name: str) -> MetricSettings:
+        if metric_name not in known:
+            naming = [values for metrics, values in markers if metric_name in metrics]
+            general = [values for metrics, values in markers if not metrics]
+            merged: dict[str, Any] = {}
+            for values in reversed([*naming, *general]):
+                merged.update(values)
+            merged.pop("key", None)
+            known[metric_name] = replace(DEFAULT_SETTINGS, **merged)
+        return known[metric_name]
+
+    keys = [values["key"] for _, values in markers if "key" in values]
+    return MarkerSettings(settings, keys[0] if keys else None)
+
+
+def _checked(item: pytest.Item, marker: pytest.Mark) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the metrics that a marker names and its settings, ready for `MetricSettings`."""
+    for metric_name in marker.args:
+        if not isinstance(metric_name, str) or not metric_name:
+            raise _usage_error(item, f"{metric_name!r} is not the name of a metric")
+    values = dict(marker.kwargs)
+    for name in values:
+        if name not in _ARGUMENTS:
+            known = ", ".join(_ARGUMENTS)
+            raise _usage_error(item, f"unknown argument {name!r}; there are {known}")
+    if "key" in values and (not isinstance(values["key"], str) or not values["key"]):
+        raise _usage_error(item, f"key={values['key']!r} is not a name")
+    if "direction" in values:
+        try:
+            values["direction"] = Direction(values["direction"])
+        except ValueError:
+            known = ", ".join(Direction)
+            problem = f"direction={values['direction']!r} is unknown; there are {known}"
+            raise _usage_error(item, problem) from None
+    if isinstance(values.get("statistics"), list):
+        values["statistics"] = tuple(values["statistics"])
+    try:
+        replace(DEFAULT_SETTINGS, **{name: values[name] for name in _SETTINGS if name in values})
+    except InvalidArgumentError as error:
+        raise _usage_error(item, str(error)) from None
+    return marker.args, values
+
+
+def _usage_error(item: pytest.Item, problem: str) -> pytest.UsageError:
+    return pytest.UsageError(f"{item.nodeid}: @pytest.mark.{NAME}: {problem}")

@@ -1,0 +1,33 @@
+"""Entry point: options, markers and fixtures always; everything else only under --sg-track."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_sgtrack.fixtures import sg_tracker, tracker
+from pytest_sgtrack.options import add_options, settings_of
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["pytest_addoption", "pytest_configure", "sg_tracker", "tracker"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options and ini keys."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare our marker; when tracking is on, register the plugin that does the work."""
+    config.addinivalue_line(
+        "markers",
+        "sg_track(*metrics, direction=None, rel=None, abs=None, statistics=None, key=None):"
+        " how --sg-track compares these metrics (all of the test's, if none is named) with the"
+        " baseline; key names the test in the baseline file.",
+    )
+    settings = settings_of(config)
+    if settings is not None:
+        from pytest_sgtrack.session import SessionPlugin
+
+        config.pluginmanager.register(SessionPlugin(config, settings), "sgtrack-session")

@@ -1,0 +1,253 @@
+"""What runs under --sg-track: pytest's hooks, in the order of a session."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sgtrack import terminal
+from pytest_sgtrack.gate import (
+    FAIL,
+    Gate,
+    MetricRegressionError,
+    TestResult,
+    accept_command,
+    baseline_key,
+    failure_message,
+    write_baselines,
+)
+from pytest_sgtrack.keys import SESSION, TEST
+from pytest_sgtrack.markers import NAME, read_markers
+from pytest_sgtrack.tracked import TestTracker, TrackedTest
+from tracking import Tracker, collect_environment
+from tracking.regression import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from pytest_sgtrack.options import Settings
+
+_PAYLOAD = "sg_track"  # attribute of reports: what one test came to, as xdist can send it
+
+
+class SessionPlugin:
+    """The plugin while tracking is on: in a plain session, in xdist's controller and its workers.
+
+    Tests run in a plain session or in workers; there they record and are judged. Results travel on
+    the teardown reports to the plain session or the controller, which alone writes baselines and
+    sums up.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._gate = Gate(settings)
+        self._pid = os.getpid()
+        self._running: pytest.Item | None = None
+        self._store: Tracker | None = None
+        self._environment: dict[str, Any] | None = None
+        self._results: dict[str, TestResult] = {}
+        self._written: dict[Path, int] = {}
+        self._problems: list[str] = []
+        worker_input = getattr(config, "workerinput", None)
+        self._is_worker = worker_input is not None
+        if worker_input is not None:
+            self._environment = worker_input[_PAYLOAD]
+        config.stash[SESSION] = self
+
+    # Before the tests
+
+    def pytest_report_header(self) -> str:
+        """Say what is on and why."""
+        return terminal.header(self._settings, self._config.rootpath)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand to a worker of xdist what need not be found out again."""
+        node.workerinput[_PAYLOAD] = self._environment_of_session()
+
+    def _environment_of_session(self) -> dict[str, Any]:
+        if self._environment is None:
+            self._environment = collect_environment(self._config.rootpath)
+        return self._environment
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Refuse markers that say something unknown, and two tests of one name in a baseline."""
+        owners: dict[tuple[Path, str], str] = {}
+        for item in items:
+            if next(item.iter_markers(NAME), None) is None:
+                continue
+            pinned = read_markers(item).key
+            if pinned is not None:
+                place = (item.path, baseline_key(item, pinned))
+                owner = owners.setdefault(place, item.nodeid)
+                if owner != item.nodeid:
+                    raise pytest.UsageError(
+                        f"{item.nodeid}: @pytest.mark.{NAME}(key={pinned!r}) is the key of {owner}"
+                        " too; choose another"
+                    )
+
+    # A test
+
+    def start_test(self, item: pytest.Item) -> TrackedTest:
+        """Start the run of a test, for its fixture."""
+        if self._store is None:
+            # Held for the session, so that all tests share one connection and one segment.
+            self._store = Tracker(self._settings.directory)
+            self._store.set_experiment(self._settings.experiment)
+        tracker = TestTracker(str(self._settings.directory))
+        tracker.set_experiment(self._settings.experiment)
+        config = _config_of(item)
+        run = tracker.run(item.nodeid, config, environment=self._environment_of_session())
+        test = TrackedTest(tracker, run, run.__enter__(), read_markers(item), config)
+        item.stash[TEST] = test
+        return test
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """End the run of a test whose protocol breaks off: Ctrl-C, pytest.exit."""
+        self._running = item
+        try:
+            return (yield)
+        finally:
+            self._running = None
+            test = item.stash.get(TEST, None)
+            if test is not None and not test.is_ended and self._is_own_process():
+                test.outcome, test.ended_by = "failed", "interrupted"
+                test.end()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Forget an earlier attempt: pytest-rerunfailures runs an item again."""
+        if TEST in item.stash:
+            del item.stash[TEST]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Compare a test that passed with its baseline, and fail it if it got worse."""
+        result = yield
+        test = item.stash.get(TEST, None)
+        if test is not None and self._is_own_process() and not _has_failed(item, test):
+            self._judge(item, test)
+        return result
+
+    def _judge(self, item: pytest.Item, test: TrackedTest) -> None:
+        __tracebackhide__ = True
+        sample = Sample(
+            metrics=test.tracker.all_summaries(),
+            config=test.config,
+            environment=_lasting(self._environment_of_session()),
+            seed=None,
+        )
+        result = test.result = self._gate.judge(item, sample, test.markers)
+        if result is not None and result.action == FAIL:
+            shown = os.path.relpath(result.baseline, self._config.invocation_params.dir)
+            accept = accept_command([self._shown(item.nodeid)], "all")
+            raise MetricRegressionError(failure_message(result, shown, accept))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note how a phase went; after the last one, end the run and send the result along."""
+        report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, MetricRegressionError):
+            # The message has it all; a traceback would show our own code only.
+            report.longrepr = call.excinfo.getrepr(style="value")
+        test = item.stash.get(TEST, None)
+        if test is None or not self._is_own_process():
+            return report
+        test.note(report, call)
+        if report.when == "teardown":
+            test.end()
+            if test.result is not None:
+                is_acceptable = test.outcome in ("passed", "xpassed") or (
+                    test.result.action == FAIL and test.outcome == "failed"
+                )
+                payload = test.result.as_dict() | {"is_acceptable": is_acceptable}
+                setattr(report, _PAYLOAD, payload)
+        return report
+
+    def _is_own_process(self) -> bool:
+        """Tell whether this is the process pytest was started in, not a fork a test has made."""
+        return os.getpid() == self._pid
+
+    # After the tests
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count failing subtests where tests run; gather results where they are summed up."""
+        if report.failed and hasattr(report, "context"):
+            self._note_failed_subtest(report.nodeid)
+        payload = getattr(report, _PAYLOAD, None)
+        if payload is not None and not self._is_worker:
+            self._results[report.nodeid] = TestResult.from_dict(payload)
+
+    def _note_failed_subtest(self, nodeid: str) -> None:
+        item = self._running
+        if item is not None and item.nodeid == nodeid and TEST in item.stash:
+            item.stash[TEST].n_failed_subtests += 1
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the baselines that were asked for."""
+        if self._is_worker or self._settings.update is None or not self._is_own_process():
+            return
+        self._written, errors = write_baselines(self._results.values(), self._settings.update)
+        self._problems += map(str, errors)
+        if errors:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Sum up: all verdicts, what was written, how to accept."""
+        terminal.summarize(
+            terminalreporter,
+            self._settings,
+            [*self._results.values()],
+            self._written,
+            self._problems,
+            self._shown,
+        )
+
+    def pytest_unconfigure(self) -> None:
+        """Close the store. Not in sessionfinish: after Ctrl-C, fixtures are torn down later."""
+        if self._store is not None and self._is_own_process():
+            self._store.close()
+
+    def _shown(self, nodeid: str) -> str:
+        """Return a node id as it has to be written where pytest was started."""
+        path, separator, inside = nodeid.partition("::")
+        started_in = self._config.invocation_params.dir
+        return os.path.relpath(self._config.rootpath / path, started_in) + separator + inside
+
+
+def _has_failed(item: pytest.Item, test: TrackedTest) -> bool:
+    # What fails or skips in a unittest.TestCase does not come through the wrapper; pytest keeps it
+    # on the item until the report is made.
+    return bool(test.n_failed_subtests or getattr(item, "_excinfo", None))
+
+
+def _config_of(item: pytest.Item) -> dict[str, Any]:
+    callspec = getattr(item, "callspec", None)
+    config = {name: _plain(value) for name, value in callspec.params.items()} if callspec else {}
+    names = sorted({marker.name for marker in item.iter_markers()} - {"parametrize", NAME})
+    return config | ({"markers": names} if names else {})
+
+
+def _plain(value: object) -> object:
+    """Return a parameter as JSON can hold it, equal in every process."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str):
+        return name
+    shown = repr(value)
+    return type(value).__qualname__ if " at 0x" in shown else shown
+
+
+def _lasting(environment: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an environment is worth reviewing beside a baseline."""
+    return {name: environment[name] for name in ("python", "machine", "numpy")}

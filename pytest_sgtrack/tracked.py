@@ -1,0 +1,159 @@
+"""One attempt of one test: its tracker, its run, and how it went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tracking import Summary, Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from pytest_sgtrack.gate import TestResult
+    from pytest_sgtrack.markers import MarkerSettings
+
+
+class TestTracker(Tracker):
+    """A tracker that keeps the summaries of all runs of a test, for the gate.
+
+    The test's own run is the first one. Metrics of runs started inside of it are called
+    `<run>/<metric>`; a run without a name is `run_<n>`, and one of a name used before `<name>#2`.
+    """
+
+    __test__ = False
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(directory)
+        self._ended: dict[str, Summary] = {}
+        self._prefixes: list[str] = []  # of the active runs, the outermost first
+        self._n_named: Counter[str] = Counter()
+
+    def start_run(
+        self,
+        name: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        run_name: str | None = None,
+        hparams: Mapping[str, Any] | None = None,
+        environment: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Start a run; see `Tracker.start_run`."""
+        if name is None and run_name is None:
+            name = f"run_{self._n_named.total()}"
+        run_id = super().start_run(
+            name, config, run_name=run_name, hparams=hparams, environment=environment
+        )
+        self._prefixes = self._prefixes[: len(self.active_runs) - 1]
+        self._prefixes.append(self._prefix())
+        return run_id
+
+    def _prefix(self) -> str:
+        name = self.active_runs[-1]
+        is_first = not self._n_named
+        path = f"{''.join(self._prefixes)}{name}"
+        self._n_named[path] += 1
+        if is_first:
+            return ""
+        return f"{name}/" if self._n_named[path] == 1 else f"{name}#{self._n_named[path]}/"
+
+    def end_run(self, status: str = "completed", **how: Any) -> int:
+        """End the active run; see `Tracker.end_run`."""
+        summaries = self._active_summaries() if self.active_runs else {}
+        run_id = super().end_run(status, **how)
+        self._ended |= summaries
+        return run_id
+
+    def _active_summaries(self) -> dict[str, Summary]:
+        prefix = "".join(self._prefixes[: len(self.active_runs)])
+        return {f"{prefix}{name}": Summary(**fields) for name, fields in self.summary().items()}
+
+    def all_summaries(self) -> dict[str, Summary]:
+        """End what the test left open inside its own run; summarise everything it recorded."""
+        while len(self.active_runs) > 1:
+            self.end_run(is_durable=False)
+        active = self._active_summaries() if self.active_runs else {}
+        return active | self._ended
+
+
+@dataclass
+class TrackedTest:
+    """One attempt of a test that uses the tracker.
+
+    Attributes:
+        tracker: what the test records with.
+        run: the context of the test's run, entered.
+        run_id: number of the run.
+        markers: what the test's markers say.
+        config: parameters and markers of the test, as they are stored with the run.
+        result: what comparing with the baseline found, once it was compared.
+        n_failed_subtests: how many subtests have failed in it.
+        outcome: see `tracking.RunInfo`, like the next two; passed until something else is known.
+        phase: where the outcome was decided.
+        ended_by: why the run ended.
+    """
+
+    tracker: TestTracker
+    run: AbstractContextManager[int]
+    run_id: int
+    markers: MarkerSettings
+    config: dict[str, Any]
+    result: TestResult | None = None
+    n_failed_subtests: int = 0
+    outcome: str = "passed"
+    phase: str = "call"
+    ended_by: str = "finished"
+    is_ended: bool = field(default=False)
+
+    def note(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+        """Take in how a phase went. The first that did not pass decides."""
+        if self.outcome != "passed":
+            return
+        outcome = _outcome(report)
+        if outcome != "passed" or report.when == "call":
+            self.outcome, self.phase = outcome, report.when
+            self.ended_by = _ended_by(call)
+        if self.outcome == "passed" and self.n_failed_subtests:
+            self.outcome = "failed"
+
+    def end(self) -> None:
+        """End the run as the test ended; only the first call does something."""
+        if self.is_ended:
+            return
+        self.is_ended = True
+        while len(self.tracker.active_runs) > 1:
+            self.tracker.end_run("failed", ended_by=self.ended_by, is_durable=False)
+        if self.tracker.active_runs:  # else the test has ended its run itself
+            self.tracker.end_run(
+                "completed" if self.outcome in ("passed", "xpassed") else "failed",
+                outcome=self.outcome,
+                phase=self.phase,
+                ended_by=self.ended_by,
+                verdict=self.result.verdict if self.result else None,
+                is_durable=False,
+            )
+        self.run.__exit__(None, None, None)
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    is_xfail = hasattr(report, "wasxfail")
+    if report.skipped:
+        return "xfailed" if is_xfail else "skipped"
+    if report.passed:
+        return "xpassed" if is_xfail else "passed"
+    return "failed" if report.when == "call" else "error"
+
+
+def _ended_by(call: pytest.CallInfo[None]) -> str:
+    """Tell a failing check (a finished test) from an exception that stopped the test."""
+    if call.excinfo is None:
+        return "finished"
+    error = call.excinfo.value
+    if isinstance(error, pytest.fail.Exception) and str(error).startswith("Timeout "):
+        return "timeout"  # pytest-timeout's signal method
+    is_check = isinstance(error, AssertionError | pytest.fail.Exception | pytest.skip.Exception)
+    return "finished" if is_check else "exception"

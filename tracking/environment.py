@@ -1,0 +1,58 @@
+"""What a run runs on and with. Kept apart from hyper-parameters; never decides a verdict."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_GIT_TIMEOUT_S = 5.0
+
+
+def collect_environment(folder: Path) -> dict[str, Any]:
+    """Describe the interpreter, the machine, and the git checkout that `folder` lies in.
+
+    Returns:
+        JSON values: python, implementation, platform, machine, numpy, hash_seed (PYTHONHASHSEED),
+        git_commit and git_dirty; what cannot be told is None.
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no") if commit else None
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "numpy": _version("numpy"),
+        "hash_seed": os.environ.get("PYTHONHASHSEED"),
+        "git_commit": commit,
+        "git_dirty": None if changes is None else bool(changes),
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603  # arguments of ours
+            ["git", "-C", str(folder), *arguments],  # noqa: S607  # the user's own git
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=_GIT_TIMEOUT_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
