@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MANY = 3  # tests named one by one in a command
 _LISTED = 10  # tests of one verdict listed without -v
+_SETTLED = (Verdict.NO_BASELINE, Verdict.NEW_METRIC)  # by any update
 _COLOURS = {PASS: "green", SHOW: "green", WARN: "yellow", FAIL: "red"}
 
 
@@ -73,7 +74,8 @@ def summarize(
     n_tests = "1 test" if len(results) == 1 else f"{len(results)} tests"
     worst = max((result.action for result in results), key=list(_COLOURS).index, default=PASS)
     reporter.write_line(f"{n_tests} compared: {counted}", **{_COLOURS[worst]: True})
-    _list_tests(reporter, results, shown)
+    unsettled = [r for r in results if not (settings.update and r.verdict in _SETTLED)]
+    _list_tests(reporter, unsettled, shown)
     for path, n_entries in written.items():
         name = os.path.relpath(path, reporter.config.invocation_params.dir)
         reporter.write_line(f"wrote {name}: {n_entries} of its tests; review and commit it")
@@ -112,7 +114,7 @@ def _suggest(
 ) -> None:
     if settings.update:
         return
-    new = [r for r in results if r.verdict in (Verdict.NO_BASELINE, Verdict.NEW_METRIC)]
+    new = [r for r in results if r.verdict in _SETTLED]
     if new:
         _write_command(reporter, "to add what has no baseline", new, "new", shown)
     changed = [
