@@ -128,8 +128,8 @@ def updated_entry(old: Entry | None, sample: Sample) -> Entry:
 def extended_entry(old: Entry | None, sample: Sample) -> Entry:
     """Return an entry with the metrics of `sample` that it lacks; what it has stays as it is.
 
-    They join the sample of the same seed, or the last one, and the origin: their history starts
-    here.
+    They join the old sample of the same seed, where there is one, else they become a sample of
+    their own. They join the origin too: their history starts here.
     """
     if old is None:
         return Entry((sample,), None)
@@ -137,10 +137,13 @@ def extended_entry(old: Entry | None, sample: Sample) -> Entry:
     lacking = {name: sample.metrics[name] for name in sample.metrics if name not in known}
     if not lacking:
         return old
-    seeds = [one.seed for one in old.samples]
-    place = seeds.index(sample.seed) if sample.seed in seeds else len(seeds) - 1
     samples = list(old.samples)
-    samples[place] = _joined(samples[place], lacking)
+    seeds = [one.seed for one in samples]
+    if sample.seed in seeds:
+        place = seeds.index(sample.seed)
+        samples[place] = _joined(samples[place], lacking)
+    else:
+        samples.append(replace(sample, metrics=lacking))
     return Entry(tuple(samples), old.origin and _joined(old.origin, lacking))
 
 

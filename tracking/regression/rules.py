@@ -347,17 +347,17 @@ def _relative_change(baseline: float | None, current: float | None) -> float | N
     return change if math.isfinite(change) else None
 
 
-def _number_text(value: float | None, digits: int = 6) -> str:
+def _number_text(value: float | None) -> str:
     if value is None:
         return "no finite value"
-    return f"{value:.{digits}g}" if math.isfinite(value) else str(encode_number(value))
+    return f"{value:.6g}" if math.isfinite(value) else str(encode_number(value))
 
 
 def _from_to(baseline: float | None, current: float | None) -> str:
     """Return the change as text, with the digits it takes to see it."""
     before, after = _number_text(baseline), _number_text(current)
-    if before == after:
-        before, after = _number_text(baseline, 17), _number_text(current, 17)
+    if before == after and not _is_same(baseline, current):
+        before, after = repr(baseline), repr(current)
     relative = _relative_change(baseline, current)
     return f"from {before} to {after}" + ("" if relative is None else f" ({100 * relative:+.3g} %)")
 

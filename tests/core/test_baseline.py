@@ -1,0 +1,506 @@
+"""The file format of baselines and what an update makes of an entry."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracking.errors import BaselineError
+from tracking.model import Summary
+from tracking.regression.baseline import (
+    Entry,
+    Sample,
+    baseline_path,
+    dump_baseline,
+    extended_entry,
+    load_baseline,
+    parse_baseline,
+    save_baseline,
+    updated_entry,
+)
+from tracking.summary import summarize
+
+ASSET = Path(__file__).parents[1] / "assets" / "baseline_v1.json"
+SUMMARY = Summary(4, 0, 0, 1.0, 2.0, 1.5, 0.5, 1.25, 2.0, 0, 3)
+SAMPLE = Sample({"loss": SUMMARY}, {"lr": 0.1}, {"python": "3.11"}, seed=0)
+ENTRIES = {"test_a": Entry((SAMPLE,), None)}
+
+series = st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats()), min_size=1, max_size=20)
+summaries = series.map(lambda rows: summarize(*zip(*rows, strict=True)))
+finite = st.floats(allow_nan=False, allow_infinity=False)
+names = st.text(max_size=8)  # hypothesis leaves surrogates out of text()
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | finite | names,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=5,
+)
+samples = st.builds(
+    Sample,
+    metrics=st.dictionaries(names, summaries, max_size=3),
+    config=st.dictionaries(names, plain, max_size=3),
+    environment=st.dictionaries(names, plain, max_size=3),
+    seed=st.none() | st.integers(),
+)
+entries = st.builds(
+    Entry,
+    samples=st.lists(samples, min_size=1, max_size=2).map(tuple),
+    origin=st.none() | samples,
+)
+baselines = st.dictionaries(names, entries, max_size=3)
+
+
+def sorted_repr(value):
+    """Equality by repr: NaN equals NaN, 0.0 differs from -0.0, 1 from True; keys in any order."""
+    if isinstance(value, dict):
+        return sorted((key, sorted_repr(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return [sorted_repr(item) for item in value]
+    if isinstance(value, (Entry, Sample)):
+        return sorted_repr(vars(value))
+    return repr(value)
+
+
+# Format
+
+
+@given(baselines)
+def test_reading_what_was_written_gives_the_same_entries_and_text(baseline):
+    text = dump_baseline(baseline)
+    again = parse_baseline(text)
+    assert sorted_repr(again) == sorted_repr(baseline)
+    assert dump_baseline(again) == text
+
+
+@given(baselines)
+def test_the_text_is_strict_json_of_one_encoding(baseline):
+    text = dump_baseline(baseline)
+    json.loads(text, parse_constant=pytest.fail)
+    assert text.endswith("}\n")
+    assert text.encode().decode().replace("\n", "").isprintable()
+
+
+@given(baselines, st.randoms())
+def test_the_text_does_not_depend_on_the_order_of_entries(baseline, random):
+    keys = list(baseline)
+    random.shuffle(keys)
+    assert dump_baseline({key: baseline[key] for key in keys}) == dump_baseline(baseline)
+
+
+def test_a_file_of_version_1_is_written_back_byte_for_byte():
+    assert dump_baseline(load_baseline(ASSET)).encode() == ASSET.read_bytes()
+
+
+def test_a_file_of_version_1_is_read_as_what_it_says():
+    baseline = load_baseline(ASSET)
+    adam = baseline["TestOptimisers::test_converges[adam-1e-3]"]
+    assert adam.samples[0].metrics["loss"].tail == 0.2
+    assert adam.samples[0].seed == 0
+    assert adam.origin is adam.origin_sample
+    assert adam.origin.config["lr"] == 0.01
+    diverges = baseline["test_diverges"]
+    assert diverges.origin_sample is diverges.samples[0]
+    assert math.isnan(diverges.samples[0].metrics["all_lost"].last)
+    assert diverges.samples[0].metrics["all_lost"].mean is None
+    assert diverges.samples[0].metrics["ends_in_infinity"].last == -math.inf
+    assert [sample.seed for sample in baseline["test_größe"].samples] == [1, 2]
+    assert "test_hidden[\u202e]" in baseline
+
+
+def test_each_metric_is_one_line_and_metrics_are_sorted():
+    sample = replace(SAMPLE, metrics={"b": SUMMARY, "a": SUMMARY})
+    lines = [line.strip() for line in dump_baseline({"t": Entry((sample,), None)}).splitlines()]
+    assert [line[:10] for line in lines if '"n"' in line] == ['"a": {"n":', '"b": {"n":']
+
+
+def test_an_origin_is_written_only_where_it_is_set():
+    assert '"origin"' not in dump_baseline(ENTRIES)
+    assert '"origin"' in dump_baseline({"t": Entry((SAMPLE,), SAMPLE)})
+
+
+def test_config_is_written_as_json_knows_it():
+    config = {"b": (1, 2), "a": {"z": math.nan, "y": -math.inf}}
+    text = dump_baseline({"t": Entry((replace(SAMPLE, config=config),), None)})
+    assert '"config": {"a": {"y": "-Infinity", "z": "NaN"}, "b": [1, 2]}' in text
+
+
+@pytest.mark.parametrize(
+    ("sample", "place"),
+    [
+        (replace(SAMPLE, config={"opt": {"f": object()}}), "config > opt > f"),
+        (replace(SAMPLE, environment={"x": [1, {2}]}), "environment > x > 1"),
+        (replace(SAMPLE, config={"map": {1: 2}}), "config > map"),
+        (replace(SAMPLE, seed=True), "seed"),
+        (replace(SAMPLE, metrics={"loss": replace(SUMMARY, n=0)}), "metrics > loss"),
+        (replace(SAMPLE, metrics={"loss": replace(SUMMARY, mean=math.nan)}), "metrics > loss"),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(tmp_path, sample, place):
+    path = tmp_path / "x.json"
+    with pytest.raises(BaselineError, match=f"tests > t > samples > 0 > {place}: "):
+        save_baseline(path, {"t": Entry((sample,), None)})
+    assert not path.exists()
+
+
+def test_an_entry_without_samples_is_not_written():
+    with pytest.raises(BaselineError, match=r"tests > t: .* at least one sample"):
+        dump_baseline({"t": Entry((), None)})
+
+
+# Reading what is broken
+
+
+def edited(old, new):
+    text = dump_baseline(ENTRIES)
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+METRIC = "tests > test_a > samples > 0 > metrics > loss"
+LINES = dump_baseline(ENTRIES).splitlines(keepends=True)
+CONFLICT = "".join([*LINES[:5], "<<<<<<< ours\n", "=======\n", ">>>>>>> theirs\n", *LINES[5:]])
+DEEP = '{"version": 1, "tests": ' + '{"a": ' * 200_000
+
+BROKEN = {
+    "empty file": ("", "line 1 column 1"),
+    "cut short": ("".join(LINES[:6]), "not JSON at line 7 column 1"),
+    "comma too many": (edited('"seed": 0,', '"seed": 0,,'), "not JSON at line 7 column 21"),
+    "conflict markers": (CONFLICT, "line 6 is a git conflict marker; resolve the merge conflict"),
+    "byte order mark": ("\ufeff" + dump_baseline(ENTRIES), "not JSON at line 1 column 1"),
+    "nested too deeply": (DEEP, "nested too deeply"),
+    "a list": ("[]", "top level: an object is needed"),
+    "no version": ('{"tests": {}}', 'top level: the key "version" is missing'),
+    "no tests": ('{"version": 1}', 'top level: the key "tests" is missing'),
+    "newer version": (
+        '{"version": 2, "tests": [], "more": 0}',
+        "version: format 2 is newer than 1, .*upgrade pytest-sgtrack",
+    ),
+    "older version": (edited('"version": 1', '"version": 0'), "version: the number 1 is needed"),
+    "boolean version": (edited('"version": 1', '"version": true'), "version: .* not true"),
+    "float version": (edited('"version": 1', '"version": 1.0'), "version: .* not 1.0"),
+    "text version": (edited('"version": 1', '"version": "1"'), 'version: .* not "1"'),
+    "unknown top key": (edited('"tests"', '"x": 1, "tests"'), 'top level: the key "x" is unknown'),
+    "tests a list": ('{"version": 1, "tests": []}', "tests: an object is needed"),
+    "entry null": ('{"version": 1, "tests": {"t": null}}', "tests > t: an object .* not null"),
+    "no samples": (
+        '{"version": 1, "tests": {"t": {"samples": []}}}',
+        "tests > t > samples: a list of at least one sample",
+    ),
+    "samples an object": (
+        '{"version": 1, "tests": {"t": {"samples": {}}}}',
+        "tests > t > samples: a list",
+    ),
+    "origin null": (
+        edited("      ]\n", '      ], "origin": null\n'),
+        "tests > test_a > origin: an object is needed, not null",
+    ),
+    "duplicate key": (
+        edited('"mean": 1.5', '"mean": 1.5, "mean": 1.5'),
+        f'{METRIC}: the key "mean" appears more than once',
+    ),
+    "duplicate key in config": (
+        edited('{"lr": 0.1}', '{"a": [{"lr": 1, "lr": 2}]}'),
+        'samples > 0 > config > a > 0: the key "lr" appears more than once',
+    ),
+    "missing statistic": (edited('"mean": 1.5, ', ""), f'{METRIC}: the key "mean" is missing'),
+    "unknown statistic": (edited('"mean"', '"meen": 1, "mean"'), '"meen" is unknown'),
+    "missing config": (edited('"config": {"lr": 0.1},', ""), 'the key "config" is missing'),
+    "config a list": (edited('{"lr": 0.1}', "[]"), "config: an object is needed"),
+    "environment null": (edited('{"python": "3.11"}', "null"), "environment: an object is needed"),
+    "seed a boolean": (edited('"seed": 0', '"seed": false'), "seed: an integer .* not false"),
+    "seed a float": (edited('"seed": 0', '"seed": 0.0'), "seed: an integer is needed, not 0.0"),
+    "metric a list": (edited('"loss": {', '"acc": [], "loss": {'), "acc: an object is needed"),
+    "bare NaN": (edited('"last": 2.0', '"last": NaN'), f'{METRIC} > last: bare NaN .*"NaN"'),
+    "bare infinity": (edited('"last": 2.0', '"last": -Infinity'), "last: bare -Infinity"),
+    "bare NaN in config": (edited('"lr": 0.1', '"lr": NaN'), "config > lr: bare NaN"),
+    "float overflow": (edited('"last": 2.0', '"last": 1e999'), "last: 1e999 is out of range"),
+    "int without end": (
+        edited('"last": 2.0', f'"last": {"9" * 5000}'),
+        "last: a number of 5000 digits is out of range",
+    ),
+    "int beyond floats": (edited('"last": 2.0', f'"last": {"9" * 400}'), "last: a number"),
+    "boolean statistic": (edited('"mean": 1.5', '"mean": true'), "mean: a number .* not true"),
+    "text statistic": (edited('"mean": 1.5', '"mean": "nan"'), 'mean: a number .* not "nan"'),
+    "list statistic": (edited('"mean": 1.5', '"mean": [1.5]'), "mean: a number is needed"),
+    "boolean count": (edited('"n": 4', '"n": true'), f"{METRIC} > n: an integer .* not true"),
+    "float count": (edited('"n": 4', '"n": 4.0'), f"{METRIC} > n: an integer .* not 4.0"),
+    "null count": (edited('"n_nan": 0', '"n_nan": null'), "n_nan: an integer is needed, not null"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_refused_and_the_error_names_file_place_and_next_step(
+    tmp_path, text, problem
+):
+    path = tmp_path / "test_x.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BaselineError, match=problem) as caught:
+        load_baseline(path)
+    assert str(caught.value).startswith(f"baseline {path}: ")
+    assert any(step in str(caught.value) for step in ("mend", "resolve", "upgrade", "write"))
+
+
+IMPOSSIBLE = {
+    "no records": {"n": 0},
+    "negative n_nan": {"n_nan": -1},
+    "negative n_inf": {"n_inf": -1},
+    "more non-finite than records": {"n_nan": 3, "n_inf": 2},
+    "min above max": {"min": 3.0},
+    "mean outside": {"mean": 2.5},
+    "tail outside": {"tail": 0.5},
+    "negative std": {"std": -0.5},
+    "last outside": {"last": 9.0},
+    "last null": {"last": None},
+    "last NaN without one": {"last": math.nan},
+    "last infinite without one": {"last": math.inf, "n_nan": 1},
+    "no mean of finite records": {"mean": None},
+    "NaN mean": {"mean": math.nan, "n_nan": 1},
+    "infinite max": {"max": math.inf, "n_inf": 1},
+    "a mean of no finite record": {"n_nan": 4},
+    "steps backwards": {"first_step": 4},
+    "n beyond 64 bits": {"n": 2**63},
+    "step beyond 64 bits": {"last_step": 2**63},
+    "step below 64 bits": {"first_step": -(2**63) - 1},
+}
+
+
+@pytest.mark.parametrize("changes", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_a_summary_that_no_run_can_give_is_neither_read_nor_written(changes):
+    summary = replace(SUMMARY, **changes)
+    with pytest.raises(BaselineError, match="metrics > loss: "):
+        dump_baseline({"t": Entry((replace(SAMPLE, metrics={"loss": summary}),), None)})
+    text = dump_baseline(ENTRIES)
+    for field, value in changes.items():
+        was = json.dumps(getattr(SUMMARY, field))
+        non_finite = {"nan": '"NaN"', "inf": '"Infinity"'}
+        now = non_finite.get(repr(value), json.dumps(value))
+        text = text.replace(f'"{field}": {was}', f'"{field}": {now}')
+    with pytest.raises(BaselineError, match=f"{METRIC}: .*mend"):
+        parse_baseline(text)
+
+
+def test_whole_numbers_written_by_hand_are_numbers():
+    text = edited('"mean": 1.5', '"mean": 2')
+    mean = parse_baseline(text)["test_a"].samples[0].metrics["loss"].mean
+    assert (mean, type(mean)) == (2.0, float)
+
+
+def test_a_missing_file_is_an_empty_baseline(tmp_path):
+    assert load_baseline(tmp_path / "none.json") == {}
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_bytes(b'{"version": \xff}')
+    with pytest.raises(BaselineError, match=r"x\.json: byte 12 is not UTF-8; mend"):
+        load_baseline(path)
+
+
+def test_a_file_the_system_cannot_read_is_an_error_and_not_an_empty_baseline(tmp_path):
+    with pytest.raises(BaselineError, match="cannot be read") as caught:
+        load_baseline(tmp_path)
+    assert isinstance(caught.value.__cause__, IsADirectoryError)
+
+
+# Saving
+
+
+@pytest.mark.parametrize("baseline", [{}, ENTRIES])
+def test_saving_makes_the_folder_and_loading_gives_the_same(tmp_path, baseline):
+    path = tmp_path / "a" / "__baselines__" / "test_x.json"
+    save_baseline(path, baseline)
+    assert load_baseline(path) == baseline
+    assert path.read_text(encoding="utf-8") == dump_baseline(baseline)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_no_write_happens_where_the_text_is_unchanged(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    save_baseline(path, ENTRIES)
+    before = path.stat()
+    monkeypatch.setattr(os, "replace", lambda *args: pytest.fail("written"))
+    save_baseline(path, ENTRIES)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_an_existing_file_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "x.json"
+    path.write_text("{}", encoding="utf-8")
+    path.chmod(mode)
+    save_baseline(path, ENTRIES)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert load_baseline(path) == ENTRIES
+
+
+def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path):
+    path, other = tmp_path / "x.json", tmp_path / "other"
+    save_baseline(path, ENTRIES)
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+def test_a_symbolic_link_stays_one(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    save_baseline(link, ENTRIES)
+    assert link.is_symlink()
+    assert load_baseline(target) == ENTRIES
+
+
+def test_the_file_is_on_disk_before_it_takes_the_old_ones_place_and_the_folder_after(
+    tmp_path, monkeypatch
+):
+    calls = []
+    real_fsync, real_replace = os.fsync, os.replace
+
+    def fsync(fd):
+        calls.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file")
+        real_fsync(fd)
+
+    def replace_(source, target):
+        calls.append("replace")
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace_)
+    save_baseline(tmp_path / "x.json", ENTRIES)
+    assert calls == ["file", "replace", "folder"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, call, error):
+    path = tmp_path / "x.json"
+    save_baseline(path, {})
+
+    def fail(*args):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        expected = BaselineError if isinstance(error, OSError) else KeyboardInterrupt
+        with pytest.raises(expected) as caught:
+            save_baseline(path, ENTRIES)
+    if expected is BaselineError:
+        assert "No space left on device" in str(caught.value)
+        assert caught.value.__cause__ is error
+    assert load_baseline(path) == {}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_baseline(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BaselineError, match="cannot be written"):
+        save_baseline(tmp_path / "file" / "x.json", ENTRIES)
+
+
+@pytest.mark.parametrize(
+    ("test_file", "expected"),
+    [
+        ("test_x.py", "__baselines__/test_x.json"),
+        ("a/b/test_x.py", "a/b/__baselines__/test_x.json"),
+        ("/r/test.v2.py", "/r/__baselines__/test.v2.json"),
+        ("docs/guide.md", "docs/__baselines__/guide.md.json"),
+        ("docs/README", "docs/__baselines__/README.json"),
+    ],
+)
+def test_a_baseline_lies_beside_its_test_file(test_file, expected):
+    assert baseline_path(Path(test_file)) == Path(expected)
+
+
+# Updating
+
+FIRST = SAMPLE
+SECOND = replace(SAMPLE, metrics={"loss": replace(SUMMARY, mean=1.6)})
+THIRD = replace(SAMPLE, metrics={"loss": replace(SUMMARY, mean=1.7)})
+
+
+def test_the_first_accepted_sample_is_its_own_origin():
+    assert updated_entry(None, FIRST) == Entry((FIRST,), None)
+
+
+def test_an_update_replaces_the_samples_and_keeps_the_origin():
+    second = updated_entry(Entry((FIRST, THIRD), None), SECOND)
+    assert second == Entry((SECOND,), FIRST)
+    assert updated_entry(second, THIRD) == Entry((THIRD,), FIRST)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SAMPLE, config={"lr": 0.2}),
+        replace(SAMPLE, config={}),
+        replace(SAMPLE, seed=1),
+        replace(SAMPLE, seed=None),
+        replace(SAMPLE, metrics={}),
+        replace(SAMPLE, metrics={"loss": replace(SUMMARY, last_step=4)}),
+    ],
+)
+def test_a_difference_in_metrics_config_or_seed_is_an_update(other):
+    assert updated_entry(Entry((SAMPLE,), None), other) == Entry((other,), SAMPLE)
+
+
+@pytest.mark.parametrize("old", [Entry((SECOND, FIRST), None), Entry((FIRST,), THIRD)])
+def test_a_sample_that_differs_in_environment_alone_changes_nothing(old):
+    assert updated_entry(old, replace(FIRST, environment={"python": "3.13"})) is old
+
+
+def test_a_sample_that_is_the_origin_again_gives_the_first_entry_back():
+    back = updated_entry(Entry((SECOND,), FIRST), replace(FIRST, environment={}))
+    assert back == Entry((FIRST,), None)
+
+
+@given(entries, samples)
+def test_an_update_twice_is_an_update_once_and_origins_never_move(old, sample):
+    once = updated_entry(old, sample)
+    assert updated_entry(once, sample) is once
+    assert sorted_repr(once.origin_sample) == sorted_repr(old.origin_sample)
+
+
+@given(entries, samples)
+def test_a_sample_read_back_from_its_file_is_the_same_sample(old, sample):
+    entry = updated_entry(old, sample)
+    read = parse_baseline(dump_baseline({"t": entry}))["t"]
+    assert updated_entry(read, sample) is read
+
+
+# Adding what is missing
+
+ACC = Summary(4, 0, 0, 0.5, 0.9, 0.7, 0.1, 0.8, 0.9, 0, 3)
+
+
+def test_missing_metrics_join_the_sample_of_their_seed_and_the_origin():
+    other = replace(SAMPLE, seed=1)
+    origin = replace(SAMPLE, config={"lr": 1})
+    new = replace(SAMPLE, seed=1, metrics={"loss": ACC, "acc": ACC})
+    entry = extended_entry(Entry((SAMPLE, other), origin), new)
+    assert entry.samples == (SAMPLE, replace(other, metrics={"loss": SUMMARY, "acc": ACC}))
+    assert entry.origin == replace(origin, metrics={"loss": SUMMARY, "acc": ACC})
+
+
+def test_missing_metrics_of_another_seed_are_a_sample_of_their_own():
+    entry = extended_entry(Entry((SAMPLE,), None), replace(SAMPLE, seed=7, metrics={"acc": ACC}))
+    assert entry.samples == (SAMPLE, replace(SAMPLE, seed=7, metrics={"acc": ACC}))
+
+
+@given(entries, samples)
+def test_adding_never_changes_what_is_there_and_adds_all_that_is_missing(old, sample):
+    entry = extended_entry(old, sample)
+    for before, after in zip(old.samples, entry.samples, strict=False):
+        kept = {name: after.metrics[name] for name in before.metrics}
+        assert sorted_repr(kept) == sorted_repr(before.metrics)
+    present = {name for one in entry.samples for name in one.metrics}
+    assert present >= set(sample.metrics)
+    assert sorted_repr(extended_entry(entry, sample)) == sorted_repr(entry)
+
+
+def test_a_test_without_an_entry_gets_its_first():
+    assert extended_entry(None, SAMPLE) == Entry((SAMPLE,), None)
