@@ -156,7 +156,7 @@ class Gate:
             if action == FAIL and will_be_written(update, comparison.checks):
                 action = SHOW
         return TestResult(
-            item.nodeid, str(path), key, comparison.verdict, action, comparison.checks, text
+            nodeid_of(item), str(path), key, comparison.verdict, action, comparison.checks, text
         )
 
     def _load(self, path: Path) -> dict[str, Entry] | BaselineError:
@@ -168,13 +168,23 @@ class Gate:
         return self._entries[path]
 
 
+def nodeid_of(item: pytest.Item) -> str:
+    """Return the node id of a test without the group that `--dist loadgroup` of xdist appends.
+
+    Runs and baselines have to be called the same however tests are spread over workers.
+    """
+    parent = item.parent
+    nodeid = f"{parent.nodeid}::{item.name}" if parent else item.nodeid
+    return nodeid if item.nodeid.startswith(f"{nodeid}@") else item.nodeid
+
+
 def baseline_key(item: pytest.Item, pinned: str | None) -> str:
     """Return the name of a test in the baseline file of its module.
 
     That is the node id inside the module, or the marker's `key`, with the parameters of the case
     behind it.
     """
-    inside = item.nodeid.partition("::")[2] or item.name
+    inside = nodeid_of(item).partition("::")[2] or item.name
     if pinned is None:
         return inside
     callspec = getattr(item, "callspec", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from pytest_sgtrack.gate import (
     accept_command,
     baseline_key,
     failure_message,
+    nodeid_of,
     write_baselines,
 )
 from pytest_sgtrack.keys import SESSION, TEST
@@ -25,11 +27,13 @@ from tracking import Tracker, collect_environment
 from tracking.regression import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from pathlib import Path
 
     from pytest_sgtrack.options import Settings
 
+_MAX_NAME_LENGTH = 1_000  # of a run
+_MAX_INT_BITS = 64  # of a number in JSON that every reader gets right
 _PAYLOAD = "sg_track"  # attribute of reports: what one test came to, as xdist can send it
 
 
@@ -47,6 +51,7 @@ class SessionPlugin:
         self._gate = Gate(settings)
         self._pid = os.getpid()
         self._running: pytest.Item | None = None
+        self._phase = "setup"  # of the running test
         self._store: Tracker | None = None
         self._environment: dict[str, Any] | None = None
         self._results: dict[str, TestResult] = {}
@@ -77,19 +82,19 @@ class SessionPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Refuse markers that say something unknown, and two tests of one name in a baseline."""
-        owners: dict[tuple[Path, str], str] = {}
-        for item in items:
-            if next(item.iter_markers(NAME), None) is None:
-                continue
-            pinned = read_markers(item).key
-            if pinned is not None:
-                place = (item.path, baseline_key(item, pinned))
-                owner = owners.setdefault(place, item.nodeid)
-                if owner != item.nodeid:
-                    raise pytest.UsageError(
-                        f"{item.nodeid}: @pytest.mark.{NAME}(key={pinned!r}) is the key of {owner}"
-                        " too; choose another"
-                    )
+        try:
+            _check_markers(items)
+        except pytest.UsageError as error:
+            if self._is_worker:
+                self._config.workeroutput[_PAYLOAD] = str(error)  # type: ignore[attr-defined]
+            raise
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Refuse in the controller what a worker of xdist refused, which nobody would see there."""
+        refused = getattr(node, "workeroutput", {}).get(_PAYLOAD)
+        if refused is not None:
+            raise pytest.UsageError(refused)
 
     # A test
 
@@ -102,8 +107,10 @@ class SessionPlugin:
         tracker = TestTracker(str(self._settings.directory))
         tracker.set_experiment(self._settings.experiment)
         config = _config_of(item)
-        run = tracker.run(item.nodeid, config, environment=self._environment_of_session())
-        test = TrackedTest(tracker, run, run.__enter__(), read_markers(item), config)
+        markers = read_markers(item)
+        name = _run_name(nodeid_of(item))
+        run = tracker.run(name, config, environment=self._environment_of_session())
+        test = TrackedTest(tracker, run, run.__enter__(), markers, config)
         item.stash[TEST] = test
         return test
 
@@ -117,23 +124,30 @@ class SessionPlugin:
             self._running = None
             test = item.stash.get(TEST, None)
             if test is not None and not test.is_ended and self._is_own_process():
-                test.outcome, test.ended_by = "failed", "interrupted"
+                test.outcome, test.phase, test.ended_by = "failed", self._phase, "interrupted"
                 test.end()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget an earlier attempt: pytest-rerunfailures runs an item again."""
+        self._phase = "setup"
         if TEST in item.stash:
             del item.stash[TEST]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Compare a test that passed with its baseline, and fail it if it got worse."""
+        self._phase = "call"
         result = yield
         test = item.stash.get(TEST, None)
         if test is not None and self._is_own_process() and not _has_failed(item, test):
             self._judge(item, test)
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """Know where a test was when it is interrupted."""
+        self._phase = "teardown"
 
     def _judge(self, item: pytest.Item, test: TrackedTest) -> None:
         __tracebackhide__ = True
@@ -146,7 +160,7 @@ class SessionPlugin:
         result = test.result = self._gate.judge(item, sample, test.markers)
         if result is not None and result.action == FAIL:
             shown = os.path.relpath(result.baseline, self._config.invocation_params.dir)
-            accept = accept_command([self._shown(item.nodeid)], "all")
+            accept = accept_command([self._shown(nodeid_of(item))], "all")
             raise MetricRegressionError(failure_message(result, shown, accept))
 
     @pytest.hookimpl(wrapper=True)
@@ -165,8 +179,9 @@ class SessionPlugin:
         if report.when == "teardown":
             test.end()
             if test.result is not None:
-                is_acceptable = test.outcome in ("passed", "xpassed") or (
-                    test.result.action == FAIL and test.outcome == "failed"
+                is_red_by_gate = test.result.action == FAIL and test.outcome == "failed"
+                is_acceptable = not report.failed and (
+                    is_red_by_gate or test.outcome in ("passed", "xpassed")
                 )
                 payload = test.result.as_dict() | {"is_acceptable": is_acceptable}
                 setattr(report, _PAYLOAD, payload)
@@ -224,10 +239,39 @@ class SessionPlugin:
         return os.path.relpath(self._config.rootpath / path, started_in) + separator + inside
 
 
+def _check_markers(items: Iterable[pytest.Item]) -> None:
+    owners: dict[tuple[Path, str], tuple[str, str | None]] = {}
+    for item in items:
+        pinned = read_markers(item).key
+        nodeid = nodeid_of(item)
+        owner, pinned_there = owners.setdefault(
+            (item.path, baseline_key(item, pinned)), (nodeid, pinned)
+        )
+        if owner != nodeid and (pinned or pinned_there):
+            named, key, other = (nodeid, pinned, owner) if pinned else (owner, pinned_there, nodeid)
+            raise pytest.UsageError(
+                f"{named}: @pytest.mark.{NAME}(key={key!r}) is the name of {other} in the baseline"
+                " file too; choose another"
+            )
+
+
 def _has_failed(item: pytest.Item, test: TrackedTest) -> bool:
     # What fails or skips in a unittest.TestCase does not come through the wrapper; pytest keeps it
     # on the item until the report is made.
     return bool(test.n_failed_subtests or getattr(item, "_excinfo", None))
+
+
+def _run_name(nodeid: str) -> str:
+    """Return a node id as a run can be called; one too long for that is cut, and stays unique."""
+    name = _encodable(nodeid)
+    if len(name) <= _MAX_NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: _MAX_NAME_LENGTH - len(digest) - 3]}...{digest}"
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _config_of(item: pytest.Item) -> dict[str, Any]:
@@ -239,8 +283,12 @@ def _config_of(item: pytest.Item) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     """Return a parameter as JSON can hold it, equal in every process."""
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return _encodable(value)
+    if value is None or isinstance(value, bool | float):
         return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _MAX_INT_BITS else hex(value)
     name = getattr(value, "__qualname__", None)
     if isinstance(name, str):
         return name

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from pytest_sgtrack.markers import MarkerSettings
 
 
+# Of the outcomes of a test's phases the first of the largest weight is the test's. An xfail mark
+# takes in what breaks in the teardown too, and then the test has not simply passed.
+_WEIGHTS = {"passed": 0, "skipped": 1, "xpassed": 1, "xfailed": 2, "failed": 3, "error": 3}
+
+
 class TestTracker(Tracker):
     """A tracker that keeps the summaries of all runs of a test, for the gate.
 
@@ -39,15 +44,12 @@ class TestTracker(Tracker):
         config: Mapping[str, Any] | None = None,
         *,
         run_name: str | None = None,
-        hparams: Mapping[str, Any] | None = None,
-        environment: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> int:
         """Start a run; see `Tracker.start_run`."""
         if name is None and run_name is None:
             name = f"run_{self._n_named.total()}"
-        run_id = super().start_run(
-            name, config, run_name=run_name, hparams=hparams, environment=environment
-        )
+        run_id = super().start_run(name, config, run_name=run_name, **more)
         self._prefixes = self._prefixes[: len(self.active_runs) - 1]
         self._prefixes.append(self._prefix())
         return run_id
@@ -67,6 +69,9 @@ class TestTracker(Tracker):
         run_id = super().end_run(status, **how)
         self._ended |= summaries
         return run_id
+
+    def close(self) -> None:
+        """Leave the experiment open: the tests of a session share it, and the session closes it."""
 
     def _active_summaries(self) -> dict[str, Summary]:
         prefix = "".join(self._prefixes[: len(self.active_runs)])
@@ -110,15 +115,13 @@ class TrackedTest:
     is_ended: bool = field(default=False)
 
     def note(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
-        """Take in how a phase went. The first that did not pass decides."""
-        if self.outcome != "passed":
-            return
+        """Take in how a phase went: the worst decides, of equals the first."""
         outcome = _outcome(report)
-        if outcome != "passed" or report.when == "call":
+        if outcome == "passed" and self.n_failed_subtests:
+            outcome = "failed"
+        if _WEIGHTS[outcome] > _WEIGHTS[self.outcome]:
             self.outcome, self.phase = outcome, report.when
             self.ended_by = _ended_by(call)
-        if self.outcome == "passed" and self.n_failed_subtests:
-            self.outcome = "failed"
 
     def end(self) -> None:
         """End the run as the test ended; only the first call does something."""

@@ -28,6 +28,7 @@ from tracking.errors import (
 from tracking.experiment_db import ExperimentDBManager
 from tracking.graph import _build_graph_data
 from tracking.model import Direction, RecordInfo, RunInfo, Status, Summary, Verdict
+from tracking.recovery import Recovery, recover
 from tracking.tracker import Tracker
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "NoExperimentError",
     "NotAnExperimentError",
     "RecordInfo",
+    "Recovery",
     "RunInfo",
     "RunNotFoundError",
     "RunStateError",
@@ -55,4 +57,5 @@ __all__ = [
     "__version__",
     "_build_graph_data",
     "collect_environment",
+    "recover",
 ]

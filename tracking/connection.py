@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tracking import schema
@@ -91,11 +91,14 @@ class Connection:
                     connection.execute("PRAGMA synchronous = FULL")
                 try:
                     with _transaction(connection):
+                        if schema.has_foreign_records(connection):
+                            schema.enter_foreign_records(connection)
                         yield connection
                 finally:
                     if is_durable:
                         connection.execute("PRAGMA synchronous = NORMAL")
-                self._checkpoint_if_due(connection)
+                with suppress(sqlite3.Error):  # it is committed; a later checkpoint will do
+                    self._checkpoint_if_due(connection)
 
     def close(self) -> None:
         """Move everything into the one database file and let go of it; a later use opens it again.
@@ -105,16 +108,26 @@ class Connection:
         """
         with self._lock:
             connection, self._connection = self._connection, None
-            if connection is None:
-                return
             try:
-                with self._translated_errors(), self._exclusively():
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                if connection is not None:
+                    with (
+                        closing(connection),
+                        self._translated_errors(),
+                        self._exclusively(),
+                    ):
+                        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
-                connection.close()
-                if self._lock_fd is not None:
-                    os.close(self._lock_fd)
-                    self._lock_fd = None
+                self._close_lock_file()
+
+    def _close_lock_file(self) -> None:
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def __del__(self) -> None:
+        """Let go of the files of a database that nobody can close any more."""
+        with suppress(StoreError):
+            self.close()
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -125,15 +138,18 @@ class Connection:
         return self._connection
 
     def _refuse_what_is_not_ours(self) -> None:
-        """Look at an existing file without opening it for writing, so that it stays as it is."""
+        """Look at an existing file without leaving a trace, so that it stays as it is."""
         if not self.path.exists() or self.path.stat().st_size == 0:
             return
-        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            origin = schema.origin_of(connection)
-            version = schema.version_of(connection)
-        finally:
-            connection.close()
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        if not self._wal_size():
+            uri += "&immutable=1"  # or SQLite would leave a -wal and a -shm beside it
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            self._check_origin(connection)
+
+    def _check_origin(self, connection: sqlite3.Connection) -> None:
+        origin = schema.origin_of(connection)
+        version = schema.version_of(connection)
         if origin is schema.Origin.SOMEBODY_ELSE:
             raise NotAnExperimentError(
                 f"{self.path} is a database of another program; choose another experiment name"
@@ -153,10 +169,11 @@ class Connection:
             cached_statements=256,
         )
         try:
+            self._check_origin(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
-            if schema.version_of(connection) < schema.SCHEMA_VERSION:
+            if not schema.is_current(connection):
                 with _transaction(connection):
                     schema.migrate(connection)
             connection.execute("PRAGMA foreign_keys = ON")
@@ -195,12 +212,14 @@ class Connection:
             fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 
     def _checkpoint_if_due(self, connection: sqlite3.Connection) -> None:
-        try:
-            wal_size = os.stat(f"{self.path}-wal").st_size  # noqa: PTH116  # once for each commit
-        except OSError:
-            return
-        if wal_size > _CHECKPOINT_FROM_BYTES:
+        if self._wal_size() > _CHECKPOINT_FROM_BYTES:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _wal_size(self) -> int:
+        try:
+            return os.stat(f"{self.path}-wal").st_size  # noqa: PTH116  # once for each commit
+        except OSError:
+            return 0
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -223,11 +242,20 @@ class Connection:
             )
         return StoreError(f"cannot use {self.path}: {error}")
 
+    def _close_before_fork(self) -> None:
+        connection = self._connection
+        if connection is not None and not connection.in_transaction:
+            self._connection = None
+            connection.close()
+
     def _forget_after_fork(self) -> None:
-        # Closing an inherited connection would drop the parent's locks, and unlocking the inherited
-        # descriptor would release its lock file: both stay open and unused for ever.
+        # Still open only where a thread was using it for longer than a fork waits. To close it here
+        # would meddle with the parent's files: it stays open and unused for ever.
         if self._connection is not None:
             _ABANDONED.append(self._connection)
+        # Closing, unlike unlocking, leaves the parent's lock alone; and a child that kept it open
+        # would hold the lock for as long as it lives if the parent died with it.
+        self._close_lock_file()
         self._reset()
 
 
@@ -245,11 +273,36 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
 _ABANDONED: list[sqlite3.Connection] = []
+_HELD_FOR_FORK = threading.local()
+
+
+def _before_fork() -> None:
+    # SQLite notes in its memory which locks a process holds. A child inherits the notes without the
+    # locks: were a connection open, the one the child opens would go unprotected, and what it
+    # commits would vanish when the parent closes its own and removes the -wal. So none is.
+    _HELD_FOR_FORK.connections = [
+        connection
+        for connection in list(_CONNECTIONS)
+        if connection._lock.acquire(timeout=BUSY_TIMEOUT_S)
+    ]
+    for connection in _HELD_FOR_FORK.connections:
+        connection._close_before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for connection in _HELD_FOR_FORK.connections:
+        connection._lock.release()
+    _HELD_FOR_FORK.connections = []
 
 
 def _after_fork_in_child() -> None:
+    _HELD_FOR_FORK.connections = []
     for connection in list(_CONNECTIONS):
         connection._forget_after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

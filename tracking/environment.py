@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import subprocess
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +18,8 @@ def collect_environment(folder: Path) -> dict[str, Any]:
         JSON values: python, implementation, platform, machine, numpy, hash_seed (PYTHONHASHSEED),
         git_commit and git_dirty; what cannot be told is None.
     """
+    import platform  # this and what _version and _git import would double the time to import us
+
     commit = _git(folder, "rev-parse", "HEAD")
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no") if commit else None
     return {
@@ -36,6 +35,8 @@ def collect_environment(folder: Path) -> dict[str, Any]:
 
 
 def _version(distribution: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -43,6 +44,8 @@ def _version(distribution: str) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
+    import subprocess
+
     try:
         done = subprocess.run(  # noqa: S603  # arguments of ours
             ["git", "-C", str(folder), *arguments],  # noqa: S607  # the user's own git

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import os
 import time
-import uuid
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -24,9 +25,8 @@ from tracking.graph import check_graph_data
 from tracking.model import RecordInfo, RunInfo, Status
 
 if TYPE_CHECKING:
-    import os
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tracking.model import Summary
 
@@ -41,6 +41,7 @@ class NewRun(NamedTuple):
     parent: str | None = None
     environment: str | None = None  # JSON text
     writer: str | None = None
+    session: str | None = None
 
 
 class RunEnd(NamedTuple):
@@ -58,14 +59,24 @@ class Drained(NamedTuple):
     """Records on their way from a segment into the tables.
 
     Attributes:
-        batches: the records, consumed once.
+        batches: gives the records that lie behind an offset of the segment and before `end`; None
+            when there are none. The database says which offset: what a drain stored that was
+            interrupted before it could say so must not be stored again.
         writer: uuid of the segment, None when there is none.
         end: offset in it behind the last of the records.
     """
 
-    batches: Iterable[records.Batch]
+    batches: Callable[[int], Iterable[records.Batch]] | None
     writer: str | None
     end: int
+
+
+class AbandonedRun(NamedTuple):
+    """A run that was ended because its process had died."""
+
+    run_id: int
+    name: str
+    ended_by: str
 
 
 class ExperimentDBManager:
@@ -122,8 +133,9 @@ class ExperimentDBManager:
             if run.environment is not None:
                 environment_id = _environment_id(connection, run.environment)
             cursor = connection.execute(
-                "INSERT INTO runs (name, created_at, config, uuid, parent, environment_id, writer)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO runs (name, created_at, config, uuid, parent, environment_id, writer,"
+                " session, attempt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+                " (SELECT COUNT(*) + 1 FROM runs WHERE name = ?1 AND session = ?8))",
                 (
                     run.name,
                     run.created_at,
@@ -132,6 +144,7 @@ class ExperimentDBManager:
                     run.parent,
                     environment_id,
                     run.writer,
+                    run.session,
                 ),
             )
             return int(cursor.lastrowid or 0)
@@ -140,8 +153,8 @@ class ExperimentDBManager:
         """Add hyper-parameters to a run's config; those of the same name are replaced."""
         added = arguments.checked_mapping("hparams", hparams)
         with self._db.writing() as connection:
-            row = self._run_row(connection, run_id, "config")
-            config = {**json.loads(row[0] or "{}"), **added}
+            run_id, stored = self._run_row(connection, run_id, "config")
+            config = {**json.loads(stored or "{}"), **added}
             connection.execute(
                 "UPDATE runs SET config = ? WHERE id = ?", (arguments.as_json(config), run_id)
             )
@@ -156,7 +169,7 @@ class ExperimentDBManager:
         """
         new = arguments.checked_status(status)
         with self._db.writing() as connection:
-            (old,) = self._run_row(connection, run_id, "status")
+            run_id, old = self._run_row(connection, run_id, "status")
             if old == new:
                 return
             if old != Status.RUNNING:
@@ -214,7 +227,7 @@ class ExperimentDBManager:
             RunNotFoundError: no such run.
         """
         with self._db.writing() as connection:
-            self._run_row(connection, run_id, "id")
+            (run_id,) = self._run_row(connection, run_id)
             records.delete_records(connection, run_id)
             for table in schema.MEDIA_TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
@@ -232,7 +245,7 @@ class ExperimentDBManager:
         name = arguments.checked_name("metric_name", metric_name)
         row = (arguments.checked_step(step), arguments.checked_value(value), time.time())
         with self._db.writing() as connection:
-            self._run_row(connection, run_id, "id")
+            (run_id,) = self._run_row(connection, run_id)
             records.insert_batches(connection, [records.Batch(run_id, name, [row])])
 
     def append(self, drained: Drained) -> None:
@@ -241,13 +254,54 @@ class ExperimentDBManager:
             self._append(connection, drained)
 
     def _append(self, connection: sqlite3.Connection, drained: Drained) -> None:
-        records.insert_batches(connection, drained.batches)
-        if drained.writer is not None:
-            connection.execute(
-                "INSERT INTO segments (writer, drained_to) VALUES (?, ?)"
-                " ON CONFLICT (writer) DO UPDATE SET drained_to = excluded.drained_to",
-                (drained.writer, drained.end),
-            )
+        if drained.batches is None:
+            return
+        query = "SELECT drained_to FROM segments WHERE writer = ?"
+        row = connection.execute(query, (drained.writer,)).fetchone()
+        records.insert_batches(connection, drained.batches(row[0] if row else 0))
+        connection.execute(
+            "INSERT INTO segments (writer, drained_to) VALUES (?, ?)"
+            " ON CONFLICT (writer) DO UPDATE SET drained_to = excluded.drained_to",
+            (drained.writer, drained.end),
+        )
+
+    def run_ids(self, uuids: Iterable[str]) -> dict[str, int]:
+        """Return the ids of those runs, by uuid, that are in this database."""
+        with self._db.reading() as connection:
+            query = "SELECT uuid, id FROM runs WHERE uuid = ?"
+            rows = [connection.execute(query, (uuid,)).fetchone() for uuid in uuids]
+        return dict(row for row in rows if row is not None)
+
+    def end_abandoned_runs(
+        self, is_alive: Callable[[str], bool], ended_by: Callable[[str], str]
+    ) -> list[AbandonedRun]:
+        """End running runs, as failed, whose process is dead.
+
+        Runs of the original name no writer; nobody can tell, so they are left alone.
+
+        Args:
+            is_alive: tells of the uuid of a segment whether its writer lives. Asked under the
+                store's lock, so that no run can start between question and answer.
+            ended_by: gives the reason for a dead one.
+        """
+        with self._db.reading() as connection:
+            query = "SELECT 1 FROM runs WHERE status = 'running' AND writer IS NOT NULL LIMIT 1"
+            if connection.execute(query).fetchone() is None:
+                return []
+        with self._db.writing() as connection:
+            running = connection.execute(
+                "SELECT id, name, writer FROM runs"
+                " WHERE status = 'running' AND writer IS NOT NULL ORDER BY id"
+            ).fetchall()
+            lives = {writer: is_alive(writer) for writer in {writer for _, _, writer in running}}
+            abandoned = [
+                AbandonedRun(run_id, name, ended_by(writer))
+                for run_id, name, writer in running
+                if not lives[writer]
+            ]
+            for run in abandoned:
+                self._end(connection, run.run_id, RunEnd(Status.FAILED, ended_by=run.ended_by))
+        return abandoned
 
     def forget_segment(self, writer: str) -> None:
         """Forget how far a segment was drained, once its file is gone."""
@@ -263,9 +317,10 @@ class ExperimentDBManager:
         Raises:
             RunNotFoundError: no such run.
         """
+        name = arguments.checked_text("metric_name", metric_name)
         with self._db.reading() as connection:
-            self._run_row(connection, run_id, "id")
-            series = records.read_series(connection, run_id, metric_name)
+            (run_id,) = self._run_row(connection, run_id)
+            series = records.read_series(connection, run_id, name)
         if series.n_decoded or series.n_unreadable:
             warnings.warn(
                 f"{self.db_path}, run {run_id}, metric {metric_name!r}: {series.n_decoded} records"
@@ -283,7 +338,7 @@ class ExperimentDBManager:
             RunNotFoundError: no such run.
         """
         with self._db.reading() as connection:
-            self._run_row(connection, run_id, "id")
+            (run_id,) = self._run_row(connection, run_id)
             rows = connection.execute(
                 "SELECT m.name FROM series AS s JOIN metrics AS m ON m.id = s.metric_id"
                 " WHERE s.run_id = ? ORDER BY m.id",
@@ -304,7 +359,7 @@ class ExperimentDBManager:
     def read_summaries(self, run_id: int) -> dict[str, Summary]:
         """Return what `get_metric_summary` does, as `Summary` values."""
         with self._db.reading() as connection:
-            (status,) = self._run_row(connection, run_id, "status")
+            run_id, status = self._run_row(connection, run_id, "status")
             summaries = records.read_summaries(connection, run_id)
         if summaries.computed and status != Status.RUNNING:
             with self._db.writing() as connection:
@@ -366,22 +421,20 @@ class ExperimentDBManager:
             InvalidArgumentError: one of the arguments cannot be stored.
             RunNotFoundError: no such run.
         """
-        if len(bucket_edges) != len(bucket_counts) + 1 or len(bucket_counts) < 1:
+        edges = _checked_numbers("bucket_edges", bucket_edges)
+        counts = _checked_numbers("bucket_counts", bucket_counts)
+        if len(edges) != len(counts) + 1 or not counts:
             raise InvalidArgumentError(
                 "bucket_edges",
-                f"{len(bucket_counts)} counts need {len(bucket_counts) + 1} edges,"
-                f" got {len(bucket_edges)}",
+                f"{len(counts)} counts need {len(counts) + 1} edges, got {len(edges)}",
             )
-        checked = arguments.checked_mapping(
-            "histogram", {"bucket_edges": list(bucket_edges), "bucket_counts": list(bucket_counts)}
-        )
         values = (
             arguments.checked_name("name", name),
             arguments.checked_step(step),
-            arguments.as_json(checked["bucket_edges"]),
-            arguments.as_json(checked["bucket_counts"]),
+            arguments.as_json(edges),
+            arguments.as_json(counts),
             time.time(),
-            n_non_finite,
+            arguments.checked_id("n_non_finite", n_non_finite),
         )
         self._insert(
             "INSERT INTO histograms"
@@ -431,19 +484,26 @@ class ExperimentDBManager:
             InvalidArgumentError: one of the arguments cannot be stored, or sizes disagree.
             RunNotFoundError: no such run.
         """
-        if min(width, height, channels) < 1 or len(image_data) != width * height * channels:
+        sizes = (
+            arguments.checked_id("width", width),
+            arguments.checked_id("height", height),
+            arguments.checked_id("channels", channels),
+        )
+        if not isinstance(image_data, bytes | bytearray | memoryview):
+            raise InvalidArgumentError(
+                "image_data", f"expected bytes, got {type(image_data).__name__}"
+            )
+        pixels = bytes(image_data)
+        if min(sizes) < 1 or len(pixels) != math.prod(sizes):
             raise InvalidArgumentError(
                 "image_data",
-                f"has {len(image_data)} bytes; {height} x {width} x {channels} need"
-                f" {width * height * channels}",
+                f"has {len(pixels)} bytes; {height} x {width} x {channels} need {math.prod(sizes)}",
             )
         values = (
             arguments.checked_name("name", name),
             arguments.checked_step(step),
-            int(width),
-            int(height),
-            int(channels),
-            bytes(image_data),
+            *sizes,
+            pixels,
             time.time(),
         )
         self._insert(
@@ -517,16 +577,19 @@ class ExperimentDBManager:
 
     def _insert(self, statement: str, run_id: int, values: tuple[object, ...]) -> int:
         with self._db.writing() as connection:
-            self._run_row(connection, run_id, "id")
+            (run_id,) = self._run_row(connection, run_id)
             return int(connection.execute(statement, (run_id, *values)).lastrowid or 0)
 
     def _select(self, query: str, run_id: int) -> list[tuple[Any, ...]]:
         with self._db.reading() as connection:
-            self._run_row(connection, run_id, "id")
+            (run_id,) = self._run_row(connection, run_id)
             return connection.execute(query, (run_id,)).fetchall()
 
-    def _run_row(self, connection: sqlite3.Connection, run_id: int, column: str) -> tuple[Any, ...]:
-        query = f"SELECT {column} FROM runs WHERE id = ?"  # noqa: S608  # a column of ours
+    def _run_row(
+        self, connection: sqlite3.Connection, run_id: int, *columns: str
+    ) -> tuple[Any, ...]:
+        """Return the run's id, as a plain int whatever the caller gave, and some of its columns."""
+        query = f"SELECT {', '.join(('id', *columns))} FROM runs WHERE id = ?"  # noqa: S608  # columns of ours
         values = (arguments.checked_id("run_id", run_id),)
         row: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
         if row is None:
@@ -536,7 +599,7 @@ class ExperimentDBManager:
 
 _SELECT_RUNS = """
     SELECT r.id, r.name, r.created_at, r.status, r.config, r.uuid, r.parent, e.content, r.outcome,
-           r.phase, r.ended_by, r.verdict, r.duration_s,
+           r.phase, r.ended_by, r.verdict, r.duration_s, r.session, r.attempt,
            (SELECT json_group_array(json_array(m.name, s.n)) FROM series AS s
               JOIN metrics AS m ON m.id = s.metric_id WHERE s.run_id = r.id)
     FROM runs AS r LEFT JOIN environments AS e ON e.id = r.environment_id
@@ -550,6 +613,7 @@ def new_run(
     parent: str | None = None,
     environment: Mapping[str, Any] | None = None,
     writer: str | None = None,
+    session: str | None = None,
 ) -> NewRun:
     """Check what a run starts with; a run without a name is called after the time.
 
@@ -564,12 +628,26 @@ def new_run(
     return NewRun(
         f"run_{int(created_at)}" if name is None else arguments.checked_name("name", name),
         arguments.checked_mapping("config", config),
-        uuid.uuid4().hex,
+        os.urandom(16).hex(),
         created_at,
         parent,
         environment_json,
         writer,
+        session,
     )
+
+
+def _checked_numbers(argument: str, numbers: Iterable[float]) -> list[float]:
+    try:
+        listed = list(numbers)
+    except TypeError:
+        kind = type(numbers).__name__
+        raise InvalidArgumentError(argument, f"expected a list of numbers, got {kind}") from None
+    plain: list[float] = arguments.checked_mapping(argument, {"numbers": listed})["numbers"]
+    for number in plain:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise InvalidArgumentError(argument, f"expected finite numbers, got {number!r}")
+    return plain
 
 
 def _environment_id(connection: sqlite3.Connection, content: str) -> int:
@@ -582,8 +660,8 @@ def _environment_id(connection: sqlite3.Connection, content: str) -> int:
 
 
 def _run_info(row: tuple[Any, ...]) -> RunInfo:
-    (run_id, name, created_at, status, config, run_uuid, parent, environment, *end, counts) = row
-    outcome, phase, ended_by, verdict, duration_s = end
+    (run_id, name, created_at, status, config, run_uuid, parent, environment, *more, counts) = row
+    outcome, phase, ended_by, verdict, duration_s, session, attempt = more
     n_records = dict(json.loads(counts))
     local_time = datetime.fromtimestamp(created_at).astimezone()
     return RunInfo(
@@ -602,4 +680,6 @@ def _run_info(row: tuple[Any, ...]) -> RunInfo:
         ended_by=ended_by,
         verdict=verdict,
         duration_s=duration_s,
+        session=session,
+        attempt=attempt,
     )

@@ -19,6 +19,9 @@ record(), measured.) All zeros is no valid frame, so the end needs no counter.
 A channel is a metric of a run. It is defined before its first record by frames with the top bit of
 `channel` set, written in one piece: their 24-byte payloads, joined, are a length u32 and that many
 bytes: the run's uuid (16 bytes) and the metric's name in UTF-8.
+
+A note (`Note`) is a frame with the second bit of `channel` set above the note's number: what the
+process could still say about its end. Its step and value are 0.
 """
 
 from __future__ import annotations
@@ -31,8 +34,8 @@ import struct
 import sys
 import threading
 import time
-import uuid
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import adler32
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SUFFIX = ".segment"
+UNNAMED_SUFFIX = ".new"
 HEADER_SIZE = 128
 FRAME_SIZE = 32
 FORMAT_VERSION = 1
@@ -59,6 +63,7 @@ pack_frame = struct.Struct("@28sI").pack
 _ROW = struct.Struct("<qdd8x")
 _CHANNEL = struct.Struct("<24xI4x")
 _DEFINITION = 1 << 31
+_NOTE = 1 << 30
 _DEFINITION_PAYLOAD = 24
 
 _FIRST_SIZE = 1 << 18
@@ -125,10 +130,22 @@ class Header:
                 " upgrade pytest-sgtrack to read it"
             )
         unchecked = data[: _HEADER.size - 4] + bytes(4)
-        if adler32(unchecked) != check or (header_size, frame_size) != (HEADER_SIZE, FRAME_SIZE):
+        sizes = (version, header_size, frame_size)
+        if adler32(unchecked) != check or sizes != (FORMAT_VERSION, HEADER_SIZE, FRAME_SIZE):
             raise JournalError(f"the header of {name} is damaged; nothing was read from it")
         pid, start_time, boot_id, pid_namespace = owner
         return cls(writer.hex(), Owner(pid, start_time, boot_id, pid_namespace), created_at)
+
+
+class Note(IntEnum):
+    """What a process leaves behind about its own end; the last one counts."""
+
+    TERMINATED = 1  # it was asked to terminate, by a signal
+    TIMED_OUT = 2  # a test has taken too long, and the process is about to be stopped
+    WENT_ON = 3  # it was not
+
+
+_NOTES = {note.value: note for note in Note}
 
 
 class Channel(NamedTuple):
@@ -145,12 +162,14 @@ class Frames(NamedTuple):
         channels: channels defined so far, by number.
         records: frames of each channel, in the order of recording; `rows_of` and `columns_of` read
             them.
+        notes: those found in this stretch, in order.
         end: offset behind the last frame.
         n_damaged: invalid frames found and left out.
     """
 
     channels: dict[int, Channel]
     records: dict[int, bytes]
+    notes: list[Note]
     end: int
     n_damaged: int
 
@@ -170,7 +189,7 @@ class SegmentWriter:
     left; `make_room` then makes some."""
 
     def __init__(self, folder: Path) -> None:
-        self.writer = uuid.uuid4().hex
+        self.writer = os.urandom(16).hex()
         self.path = folder / f"{self.writer}{SUFFIX}"
         self.header = Header(self.writer, Owner.this_process(), time.time())
         self._lock = threading.Lock()
@@ -178,7 +197,7 @@ class SegmentWriter:
         self._next_channel = 1
         # Complete and locked before it has its name: whoever lists the folder must not take it for
         # the segment of a dead process.
-        unnamed = folder / f"{self.writer}.new"
+        unnamed = folder / f"{self.writer}{UNNAMED_SUFFIX}"
         try:
             self._fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             try:
@@ -203,15 +222,16 @@ class SegmentWriter:
 
     def _write_through(self, frames: bytes) -> None:
         """Append by write(2), where the file system cannot allocate space ahead."""
-        end = os.lseek(self._fd, 0, os.SEEK_CUR)
-        try:
-            n_written = os.write(self._fd, frames)
-        except OSError as error:
-            raise JournalError(f"cannot write to {self.path}: {error}") from error
-        if n_written != len(frames):
-            os.ftruncate(self._fd, end)
-            os.lseek(self._fd, end, os.SEEK_SET)
-            raise JournalError(f"no space left for {self.path}")
+        with self._lock:  # or cutting off a part that was written took another thread's frames too
+            try:
+                end = os.lseek(self._fd, 0, os.SEEK_CUR)
+                n_written = os.write(self._fd, frames)
+            except OSError as error:
+                raise JournalError(f"cannot write to {self.path}: {error}") from error
+            if n_written != len(frames):
+                os.ftruncate(self._fd, end)
+                os.lseek(self._fd, end, os.SEEK_SET)
+                raise JournalError(f"no space left for {self.path}")
 
     def tell(self) -> int:
         """Return the offset behind the last frame written."""
@@ -219,20 +239,23 @@ class SegmentWriter:
             return self._map.tell()
         return os.lseek(self._fd, 0, os.SEEK_CUR)
 
-    def make_room(self) -> None:
-        """Extend the segment after `write` found it full.
+    def make_room(self, n_bytes: int = FRAME_SIZE) -> None:
+        """Extend the segment after `write` found no room for `n_bytes`.
+
+        It may take several calls until there is enough.
 
         Raises:
             JournalError: the disk is full; what was written stays readable.
         """
         with self._lock:
-            if self._map is None or len(self._map) - self._map.tell() >= _PAGE:
+            if self._map is None or len(self._map) - self._map.tell() >= n_bytes:
                 return  # another thread has made room meanwhile
             size = len(self._map)
             growth = min(size, _LARGEST_GROWTH)
             while True:
                 try:
                     _allocate(self._fd, size, growth)
+                    self._map.resize(size + growth)
                     break
                 except OSError as error:
                     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -240,7 +263,6 @@ class SegmentWriter:
                     growth = growth // 2 // _PAGE * _PAGE
                     if growth < _PAGE:
                         raise JournalError(f"no space left for {self.path}: {error}") from error
-            self._map.resize(size + growth)
 
     def append(self, frames: bytes) -> None:
         """Append frames, making room as needed."""
@@ -248,7 +270,7 @@ class SegmentWriter:
             try:
                 self.write(frames)
             except ValueError:  # the map is full
-                self.make_room()
+                self.make_room(len(frames))
             else:
                 return
 
@@ -267,6 +289,11 @@ class SegmentWriter:
         self.append(b"".join(frames))
         return channel
 
+    def leave_note(self, note: Note) -> None:
+        """Say something about this process's end, for whoever recovers the segment."""
+        payload = pack_payload(0, 0.0, time.time(), note | _NOTE)
+        self.append(pack_frame(payload, adler32(payload)))
+
     def read(self, start: int, end: int) -> dict[int, bytes]:
         """Return the frames between two offsets by channel; what we wrote ourselves is intact."""
         if self._map is not None:
@@ -274,7 +301,7 @@ class SegmentWriter:
         else:
             data = os.pread(self._fd, end - start, start)
         frames = _split_by_channel(data)
-        return {channel: frames[channel] for channel in frames if channel < _DEFINITION}
+        return {channel: frames[channel] for channel in frames if channel < _NOTE}
 
     def close(self) -> None:
         """Let go of the file without removing it; others take the writer for dead from now on."""
@@ -288,7 +315,10 @@ class SegmentWriter:
     def _release(self) -> None:
         if self._map is not None:
             self._map.close()
-        os.close(self._fd)
+        # Forgotten first: the number may be another file's as soon as it is closed.
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
@@ -307,14 +337,23 @@ def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
     after, n_damaged = _intact_frames(data[start:])
     end = start + len(after) + n_damaged * FRAME_SIZE
     records = _split_by_channel(after)
-    definitions = _split_by_channel(before) | records
+    definitions = _split_by_channel(before)
+    for number, frames in records.items():
+        definitions[number] = definitions.get(number, b"") + frames
     channels = {
         number - _DEFINITION: channel
         for number, frames in definitions.items()
         if number >= _DEFINITION and (channel := _decode_channel(frames))
     }
-    records = {number: frames for number, frames in records.items() if number < _DEFINITION}
-    return header, Frames(channels, records, end, n_damaged)
+    notes = sorted(
+        (wall_time, number - _NOTE)
+        for number, frames in records.items()
+        if _NOTE <= number < _DEFINITION
+        for _, _, wall_time in rows_of(frames)
+    )
+    known = [_NOTES[number] for _, number in notes if number in _NOTES]
+    records = {number: frames for number, frames in records.items() if number < _NOTE}
+    return header, Frames(channels, records, known, end, n_damaged)
 
 
 def rows_of(frames: bytes) -> Iterator[tuple[int, float, float]]:
@@ -430,13 +469,17 @@ def _allocate(fd: int, offset: int, length: int) -> bool:
 
 
 def start_time_of(pid: int) -> int:
-    """Return when a process started, in clock ticks after boot; 0 where that cannot be read."""
+    """Return when a live process started, in clock ticks after boot; 0 where that can't be told.
+
+    A zombie is dead, and so is what is about to be one.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return 0
     # The second field is the name in parentheses and may contain anything.
-    return int(stat.rpartition(")")[2].split()[19])
+    state, *fields = stat.rpartition(")")[2].split()
+    return 0 if state in "ZXx" else int(fields[18])
 
 
 def _boot_id() -> bytes:
@@ -444,7 +487,7 @@ def _boot_id() -> bytes:
         text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     except OSError:
         return bytes(16)
-    return uuid.UUID(text.strip()).bytes
+    return bytes.fromhex(text.strip().replace("-", ""))
 
 
 def _pid_namespace() -> int:

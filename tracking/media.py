@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tracking.arguments import described
 from tracking.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+MAX_BINS = 100_000
+"""Most buckets of a histogram."""
 
 
 class Histogram(NamedTuple):
@@ -44,16 +50,9 @@ def as_array(argument: str, source: object) -> npt.NDArray[Any]:
     """
     import numpy as np
 
-    numbers: Any = source
-    if not isinstance(source, np.ndarray):
-        for method in ("realize", "detach", "cpu", "numpy"):
-            if callable(getattr(numbers, method, None)):
-                numbers = getattr(numbers, method)()
-        if not isinstance(numbers, np.ndarray) and hasattr(numbers, "values"):
-            numbers = numbers if callable(numbers.values) else numbers.values
     try:
-        array = np.asarray(numbers)
-    except Exception as error:  # whatever a foreign __array__ raises
+        array = np.asarray(source if isinstance(source, np.ndarray) else _numbers_of(source))
+    except Exception as error:  # whatever a framework raises
         raise InvalidArgumentError(argument, f"cannot become an array: {error}") from error
     if array.dtype.kind not in "buif":
         raise InvalidArgumentError(
@@ -62,24 +61,59 @@ def as_array(argument: str, source: object) -> npt.NDArray[Any]:
     return array
 
 
+def _numbers_of(source: Any) -> Any:
+    import numpy as np
+
+    numbers = source
+    for method in ("realize", "detach", "cpu", "numpy"):
+        if callable(getattr(numbers, method, None)):
+            result = getattr(numbers, method)()
+            numbers = numbers if result is None else result  # None: done in place
+    if not isinstance(numbers, np.ndarray) and hasattr(numbers, "values"):
+        return numbers if callable(numbers.values) else numbers.values
+    return numbers
+
+
 def histogram_of(source: object, bins: int) -> Histogram:
     """Count the values of an array of any shape in `bins` buckets of equal width.
 
+    The buckets span the values; 0.5 to both sides of the one value there is, 0 to 1 where there is
+    none, and a little more than the values where those lie too close for `bins` floats.
+
     Raises:
-        InvalidArgumentError: `tensor` holds no real numbers, or `bins` is no positive int.
+        InvalidArgumentError: `tensor` holds no real numbers, or `bins` is no int from 1 to
+            `MAX_BINS`.
     """
     import numpy as np
 
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
-        raise InvalidArgumentError("bins", f"expected a positive int, got {bins!r}")
-    values = as_array("tensor", source).astype(np.float64, copy=False).ravel()
-    finite = values[np.isfinite(values)]
-    scale = 1.0
-    if finite.size and max(-float(finite.min()), float(finite.max())) > 1e300:
-        scale = 2.0**-64  # exact, and keeps the range of the values finite
-    counts, edges = np.histogram(finite * scale, bins=int(bins))
-    edges = np.clip(edges / scale, -np.finfo(float).max, np.finfo(float).max)
+    is_int = isinstance(bins, int | np.integer) and not isinstance(bins, bool)
+    if not is_int or not 1 <= bins <= MAX_BINS:
+        raise InvalidArgumentError(
+            "bins", f"expected an int from 1 to {MAX_BINS}, got {described(bins)}"
+        )
+    array = as_array("tensor", source)
+    with np.errstate(all="ignore"):  # overflow and underflow are dealt with, not reported
+        values = array.astype(np.float64, copy=False).ravel()
+        finite = values[np.isfinite(values)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        scale = 2.0**-64 if max(-low, high) > 1e300 else 1.0  # keeps high - low finite
+        span = _span(low * scale, high * scale, int(bins), largest=sys.float_info.max * scale)
+        edges = np.linspace(*span, int(bins) + 1) / scale
+        # Scaling may have made a zero of a subnormal end.
+        edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
+        counts, _ = np.histogram(finite, bins=edges)
     return Histogram(edges.tolist(), counts.tolist(), int(values.size - finite.size))
+
+
+def _span(low: float, high: float, bins: int, largest: float) -> tuple[float, float]:
+    """Return what the buckets span: at least two floats each, so that all edges differ."""
+    least = 2 * bins * math.ulp(max(-low, high))
+    margin = 0.0
+    if low == high:
+        margin = max(0.5, least)
+    elif high - low < least:
+        margin = least
+    return max(low - margin, -largest), min(high + margin, largest)
 
 
 def image_of(source: object) -> Image:

@@ -135,6 +135,8 @@ class RunInfo:
         ended_by: finished, exception, crashed, killed, interrupted, timeout or lost.
         verdict: what comparing with the baseline found (a `Verdict`), where it was compared.
         duration_s: seconds from start to end on a monotonic clock, or None while running.
+        session: identity of the test session the run belongs to, or None.
+        attempt: which run of its name it is in its session, from 1.
     """
 
     run_id: int
@@ -152,6 +154,8 @@ class RunInfo:
     ended_by: str | None = None
     verdict: str | None = None
     duration_s: float | None = None
+    session: str | None = None
+    attempt: int = 1
 
 
 @dataclass

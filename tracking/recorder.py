@@ -13,6 +13,7 @@ import time
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 from zlib import adler32
 
@@ -21,6 +22,7 @@ from tracking.connection import journal_folder
 from tracking.errors import TrackingError
 from tracking.experiment_db import Drained, ExperimentDBManager
 from tracking.records import Batch
+from tracking.recovery import recover
 from tracking.summary import summarize
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Recorder:
         self.db = ExperimentDBManager(path)
         self._folder = journal_folder(path)
         self._runs: list[ActiveRun] = []
+        self._is_recovered = False
         self._reset()
 
     def _reset(self) -> None:
@@ -83,6 +86,18 @@ class Recorder:
         self._segment: journal.SegmentWriter | None = None
         self._drained_to = 0
         self._channels: dict[int, tuple[ActiveRun, str]] = {}
+
+    def open(self) -> None:
+        """Open the database; the first time, bring home what dead processes have left.
+
+        Raises:
+            NotAnExperimentError, NewerSchemaError, StoreError: it cannot be opened.
+        """
+        with self._lock:
+            self.db.init_exp_db()
+            if not self._is_recovered:
+                recover(self.db)
+                self._is_recovered = True
 
     @property
     def write(self) -> Callable[[bytes], Any]:
@@ -135,11 +150,11 @@ class Recorder:
         segment = self._segment
         end = segment.tell() if segment is not None else 0
         if segment is None or end == self._drained_to:
-            return Drained((), None, end)
-        return Drained(self._batches(segment, self._drained_to, end), segment.writer, end)
+            return Drained(None, None, end)
+        return Drained(partial(self._batches, segment, end), segment.writer, end)
 
-    def _batches(self, segment: journal.SegmentWriter, start: int, end: int) -> Iterator[Batch]:
-        for at in range(start, end, _DRAIN_CHUNK_BYTES):
+    def _batches(self, segment: journal.SegmentWriter, end: int, start: int) -> Iterator[Batch]:
+        for at in range(max(start, journal.HEADER_SIZE), end, _DRAIN_CHUNK_BYTES):
             frames = segment.read(at, min(at + _DRAIN_CHUNK_BYTES, end))
             for channel, of_channel in frames.items():
                 run, metric_name = self._channels[channel]
@@ -200,13 +215,17 @@ class Recorder:
         self._channels.clear()
         self.db.forget_segment(segment.writer)
 
-    def close(self) -> None:
-        """Move everything into the one database file and let go of the files."""
+    def close(self, runs: Iterable[ActiveRun] | None = None) -> None:
+        """Move everything into the one database file and let go of its files.
+
+        Args:
+            runs: those not recorded into any more, by default all. They are left running: whoever
+                opens the experiment next sees it. Other runs go on in the segment.
+        """
         with self._lock:
             self.drain()
-            for run in self._runs:  # left running: whoever opens the experiment next sees it
-                run.channels.clear()
-            self._runs.clear()
+            for run in list(self._runs if runs is None else runs):
+                self.forget(run)
             self._retire_segment()
             self.db.close()
 
@@ -247,7 +266,7 @@ def _after_fork_in_child() -> None:
 
 def _after_fork_in_parent() -> None:
     for recorder in list(_RECORDERS.values()):
-        for run in recorder._runs:
+        for run in list(recorder._runs):
             run.has_other_writers = True
 
 

@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     Attributes:
         run_id: a run there is.
         metric_name: checked.
-        rows: tuples (step, value, wall_time).
+        rows: tuples (step, value, wall_time), at least one.
     """
 
     run_id: int
@@ -177,8 +177,11 @@ def read_series(connection: sqlite3.Connection, run_id: int, metric_name: str) -
         stored = rows
         rows = list(_decoded_rows(stored))
         n_unreadable = len(stored) - len(rows)
-        n_decoded = sum(type(row[1]) is bytes or type(row[2]) is bytes for row in stored)
-        n_decoded -= n_unreadable if n_decoded else 0
+        readable = {row[0] for row in rows}
+        n_decoded = sum(
+            record_id in readable and (type(step) is bytes or type(value) is bytes)
+            for record_id, step, value, _ in stored
+        )
     non_finite = connection.execute(
         "SELECT r.id, r.step, r.value, r.wall_time FROM non_finite_records AS r"
         " JOIN metrics AS m ON m.id = r.metric_id WHERE r.run_id = ? AND m.name = ?",

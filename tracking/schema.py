@@ -46,12 +46,17 @@ CREATE TABLE runs (
     parent     TEXT,                                -- uuid of the run it was started inside of
     environment_id INTEGER REFERENCES environments (id),
     writer     TEXT,                                -- segment of the process that started it
+    session    TEXT,                                -- of tests: what one call of pytest ran
+    attempt    INTEGER NOT NULL DEFAULT 1,          -- of the test, in its session
     duration_s REAL,                                -- start to end on a monotonic clock
     outcome    TEXT,                                -- passed, failed, error, skipped, xfailed, ...
     phase      TEXT,                                -- setup, call, teardown
     ended_by   TEXT,                                -- finished, exception, crashed, killed, ...
     verdict    TEXT                                 -- of the comparison with the baseline
 );
+
+CREATE INDEX runs_name ON runs (name, session);
+CREATE INDEX runs_running ON runs (writer) WHERE status = 'running';
 
 CREATE TABLE metrics (
     id   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -204,6 +209,14 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Tell whether the database is one of ours that needs no migration."""
+    return (
+        origin_of(connection) is Origin.US
+        and version_of(connection) >= SCHEMA_VERSION  # the caller refuses what is newer
+    )
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring an empty database, one of the original, or an older one of ours to `SCHEMA_VERSION`.
 
@@ -245,8 +258,7 @@ def _adopt_original(connection: sqlite3.Connection) -> None:
     for name, table in indexes:
         if table in old_tables:
             connection.execute(f"DROP INDEX {_quoted(name)}")
-    last_run_id = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'")
-    sequence = last_run_id.fetchone()
+    last_run_id = _last_run_id(connection)
     for table in old_tables:
         connection.execute(f"ALTER TABLE {table} RENAME TO original_{table}")
     _create(connection)
@@ -258,10 +270,20 @@ def _adopt_original(connection: sqlite3.Connection) -> None:
         )
     for table in reversed(old_tables):
         connection.execute(f"DROP TABLE original_{table}")
-    if sequence:
-        connection.execute("DELETE FROM sqlite_sequence WHERE name = 'runs'")
-        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('runs', ?)", sequence)
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'runs'")
+    connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('runs', ?)", (last_run_id,))
     enter_foreign_records(connection)
+
+
+def _last_run_id(connection: sqlite3.Connection) -> int:
+    """Return the highest run id ever given out, those of deleted runs included where noted."""
+    query = "SELECT COALESCE(MAX(id), 0) FROM runs"
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
+        query = (
+            "SELECT MAX(COALESCE((SELECT MAX(id) FROM runs), 0),"
+            " COALESCE((SELECT MAX(seq) FROM sqlite_sequence WHERE name = 'runs'), 0))"
+        )
+    return int(connection.execute(query).fetchone()[0])
 
 
 def has_foreign_records(connection: sqlite3.Connection) -> bool:
@@ -276,17 +298,24 @@ def has_foreign_records(connection: sqlite3.Connection) -> bool:
 
 
 def enter_foreign_records(connection: sqlite3.Connection) -> None:
-    """Enter records that another program has appended into the tables that find records."""
+    """Enter records that another program has appended into the tables that find records.
+
+    Those of runs or metrics that are not there, as the original writes them after a run was
+    deleted, belong to nobody and are left out.
+    """
     known = connection.execute("SELECT MAX(last_id) FROM record_ranges").fetchone()[0] or 0
+    appended = (
+        "FROM records WHERE id > ? AND run_id IN (SELECT id FROM runs)"
+        " AND metric_id IN (SELECT id FROM metrics) GROUP BY run_id, metric_id"
+    )
     connection.execute(
         "INSERT INTO record_ranges (run_id, metric_id, first_id, last_id)"
-        " SELECT run_id, metric_id, MIN(id), MAX(id) FROM records WHERE id > ?"
-        " GROUP BY run_id, metric_id",
+        f" SELECT run_id, metric_id, MIN(id), MAX(id) {appended}",
         (known,),
     )
     connection.execute(
         "INSERT INTO series (run_id, metric_id, n)"
-        " SELECT run_id, metric_id, COUNT(*) FROM records WHERE id > ? GROUP BY run_id, metric_id"
+        f" SELECT run_id, metric_id, COUNT(*) {appended}"
         " ON CONFLICT (run_id, metric_id) DO UPDATE SET n = n + excluded.n",
         (known,),
     )

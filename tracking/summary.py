@@ -74,7 +74,8 @@ def _summarize_python(steps: list[int], values: list[float]) -> Summary:
 def _mean(values: list[float], smallest: float, largest: float) -> float:
     n = len(values)
     if max(-smallest, largest) > _SAFE_MAX:
-        mean = math.fsum(value / n for value in values)
+        # Half of it: the rounded n-ths of the largest float can add up to more than it.
+        mean = 2.0 * math.fsum(value / (2 * n) for value in values)
     else:
         mean = math.fsum(values) / n
     # Rounding must not take a mean out of the range of its values.
@@ -115,10 +116,11 @@ def _summarize_numpy(steps: Any, values: Any) -> Summary:
     smallest = largest = mean = std = tail = None
     if len(finite):
         smallest, largest = float(finite.min()), float(finite.max())
-        mean = _mean_numpy(finite, smallest, largest)
-        std = _std_numpy(finite, mean, smallest, largest)
         last_values = finite[-tail_length(n) :]
-        tail = _mean_numpy(last_values, float(last_values.min()), float(last_values.max()))
+        with np.errstate(all="ignore"):  # squares may vanish, also where the user makes that raise
+            mean = _mean_numpy(finite, smallest, largest)
+            std = _std_numpy(finite, mean, smallest, largest)
+            tail = _mean_numpy(last_values, float(last_values.min()), float(last_values.max()))
     return Summary(
         n,
         n_nan,
@@ -137,7 +139,7 @@ def _summarize_numpy(steps: Any, values: Any) -> Summary:
 def _mean_numpy(values: Any, smallest: float, largest: float) -> float:
     n = len(values)
     if max(-smallest, largest) > _SAFE_MAX:
-        mean = float((values / n).sum())
+        mean = 2.0 * float((values / (2 * n)).sum())
     else:
         mean = float(values.sum()) / n
     return min(max(mean, smallest), largest)

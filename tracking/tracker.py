@@ -15,6 +15,7 @@ from tracking.errors import (
     InvalidArgumentError,
     NoActiveRunError,
     NoExperimentError,
+    StoreError,
     TrackingError,
 )
 from tracking.experiment_db import RunEnd, new_run
@@ -69,9 +70,10 @@ class Tracker:
     def __init__(self, all_exp_dir: str | os.PathLike[str] = "./experiments") -> None:
         self._recorder: Recorder | None = None
         self._active: list[ActiveRun] = []  # innermost last
-        self._channels: dict[str, int] = {}  # of the active run
-        self._write: Callable[[bytes], Any] = _no_segment
-        self.set_all_exp_dir(all_exp_dir)
+        # Channels of the active run and `write` of the segment they belong to, as one value: a
+        # thread that records must not see those of one run and that of the next.
+        self._target: tuple[dict[str, int], Callable[[bytes], Any]] = ({}, _no_segment)
+        self._all_exp_dir = _made_folder("all_exp_dir", all_exp_dir)
 
     # Experiments
 
@@ -94,14 +96,10 @@ class Tracker:
         """Set the experiments directory, for the experiments chosen from now on.
 
         Raises:
-            InvalidArgumentError: there is a file of this name.
+            InvalidArgumentError: there is a file of this name, or it is no path.
+            StoreError: it cannot be created.
         """
-        path = Path(os.path.abspath(directory))  # noqa: PTH100  # resolve() would follow links
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise InvalidArgumentError("directory", f"{path} is not a folder") from None
-        self._all_exp_dir = path
+        self._all_exp_dir = _made_folder("directory", directory)
 
     def get_all_exp_paths(self) -> list[Path]:
         """Get all experiment database paths, sorted by name."""
@@ -119,7 +117,7 @@ class Tracker:
         """
         name = arguments.checked_experiment_name(exp_name)
         recorder = recorder_of(self._all_exp_dir / f"{name}.db")
-        recorder.db.init_exp_db()
+        recorder.open()
         self._recorder = recorder
 
     def _experiment(self) -> Recorder:
@@ -133,7 +131,7 @@ class Tracker:
         Happens by itself when the process ends. Runs that are still active stay `running`.
         """
         if self._recorder is not None:
-            self._recorder.close()
+            self._recorder.close([run for run in self._active if run.recorder is self._recorder])
             self._active = [run for run in self._active if run.recorder is not self._recorder]
             self._follow_active_run()
 
@@ -162,6 +160,7 @@ class Tracker:
         run_name: str | None = None,
         hparams: Mapping[str, Any] | None = None,
         environment: Mapping[str, Any] | None = None,
+        session: str | None = None,
     ) -> int:
         """Start a new run and return the run_id.
 
@@ -171,6 +170,7 @@ class Tracker:
             run_name: another spelling of `name`.
             hparams: another spelling of `config`.
             environment: what the run runs on and with, kept apart from the hyper-parameters.
+            session: what the run is an attempt in, for runs of the same name.
 
         Raises:
             InvalidArgumentError: an argument cannot be stored, or one is given in both spellings.
@@ -186,6 +186,7 @@ class Tracker:
             hparams if config is None else config,
             parent=self._active[-1].uuid if self._active else None,
             environment=environment,
+            session=session,
         )
         self._active.append(recorder.start_run(run))
         self._follow_active_run()
@@ -216,11 +217,17 @@ class Tracker:
 
         Raises:
             NoActiveRunError: no run is active.
-            InvalidArgumentError: unknown status; the run stays active.
+            InvalidArgumentError: unknown status, or another argument is no text; the run stays
+                active.
         """
         final = arguments.checked_status(status, final=True)
+        details = {"outcome": outcome, "phase": phase, "ended_by": ended_by, "verdict": verdict}
+        for argument, text in details.items():
+            if text is not None:
+                details[argument] = arguments.checked_name(argument, text)
+        details["ended_by"] = details["ended_by"] or "finished"
         run = self._active_run()
-        end = RunEnd(final, outcome, phase, ended_by or "finished", verdict, run.duration_s())
+        end = RunEnd(final, **details, duration_s=run.duration_s())
         run.recorder.end_run(run, end, is_durable=is_durable)
         self._leave(run)
         return run.run_id
@@ -232,6 +239,7 @@ class Tracker:
         config: Mapping[str, Any] | None = None,
         *,
         environment: Mapping[str, Any] | None = None,
+        session: str | None = None,
     ) -> Iterator[int]:
         """Context manager that starts a run on enter and ends it on exit.
 
@@ -245,7 +253,7 @@ class Tracker:
                 for step in range(100):
                     tracker.record("loss", loss_value, step)
         """
-        run_id = self.start_run(name, config, environment=environment)
+        run_id = self.start_run(name, config, environment=environment, session=session)
         run = self._active[-1]
         try:
             yield run_id
@@ -258,7 +266,7 @@ class Tracker:
         while run in self._active:
             self.end_run(status, ended_by=ended_by)
 
-    def config(self, **hparams: Any) -> None:
+    def config(self, /, **hparams: Any) -> None:
         """Add hyper-parameters to the active run.
 
         Raises:
@@ -276,10 +284,10 @@ class Tracker:
         """
         recorder = self._drained()
         recorder.db.delete_run(run_id)
-        for run in [run for run in self._active if run.recorder is recorder]:
-            if run.run_id == run_id:
-                recorder.forget(run)
-                self._leave(run)
+        run = self._active_here(run_id)
+        if run is not None:
+            recorder.forget(run)
+            self._leave(run)
 
     def _active_run(self) -> ActiveRun:
         if not self._active:
@@ -294,11 +302,9 @@ class Tracker:
 
     def _follow_active_run(self) -> None:
         if self._active:
-            self._channels = self._active[-1].channels
-            self._write = self._active[-1].recorder.write
+            self._target = (self._active[-1].channels, self._active[-1].recorder.write)
         else:
-            self._channels = {}
-            self._write = _no_segment
+            self._target = ({}, _no_segment)
 
     # Recording
 
@@ -323,8 +329,9 @@ class Tracker:
         # when it comes to _record_unusual.
         if type(value) in _real_types and type(step) is int:
             try:
-                payload = pack_payload(step, value, time(), self._channels[metric_name])
-                self._write(pack_frame(payload, adler32(payload)))
+                channels, write = self._target
+                payload = pack_payload(step, value, time(), channels[metric_name])
+                write(pack_frame(payload, adler32(payload)))
             except _UNUSUAL:
                 pass
             else:
@@ -350,10 +357,7 @@ class Tracker:
         if not hasattr(metrics, "items"):
             raise InvalidArgumentError("metrics", f"expected a dict, got {type(metrics).__name__}")
         index = arguments.checked_step(step)
-        checked = [
-            (arguments.checked_name("metrics", name), arguments.checked_value(value))
-            for name, value in metrics.items()
-        ]
+        checked = [_checked_metric(name, value) for name, value in metrics.items()]
         run.recorder.append(run, checked, index)
         self._follow_active_run()
 
@@ -443,11 +447,18 @@ class Tracker:
             NoActiveRunError: no run is active, and no `run_id` given.
             RunNotFoundError: no such run.
         """
-        if run_id is None or run_id == self.current_run_id:
+        if run_id is not None:
+            run = self._active_here(run_id)
+            if run is None:
+                return self._drained().db.get_metric_summary(run_id)
+        else:
             run = self._active_run()
-            summaries = run.recorder.summaries(run)
-            return {name: summary.as_dict() for name, summary in summaries.items()}
-        return self._drained().db.get_metric_summary(run_id)
+        return {name: found.as_dict() for name, found in run.recorder.summaries(run).items()}
+
+    def _active_here(self, run_id: int) -> ActiveRun | None:
+        number = arguments.checked_id("run_id", run_id)
+        here = (run for run in self._active if run.recorder is self._recorder)
+        return next((run for run in here if run.run_id == number), None)
 
     def get_all_runs(self) -> list[RunInfo]:
         """Get all runs, newest first."""
@@ -482,6 +493,27 @@ class Tracker:
         recorder = self._experiment()
         recorder.drain()
         return recorder
+
+
+def _checked_metric(name: str, value: float) -> tuple[str, float]:
+    metric_name = arguments.checked_name("metrics", name)
+    try:
+        return metric_name, arguments.checked_value(value)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError("metrics", f"{metric_name!r}: {error.problem}") from None
+
+
+def _made_folder(argument: str, directory: str | os.PathLike[str]) -> Path:
+    try:
+        path = Path(os.path.abspath(directory))  # noqa: PTH100  # resolve() would follow links
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InvalidArgumentError(argument, f"{path} is not a folder") from None
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(argument, f"{directory!r} is no path: {error}") from None
+    except OSError as error:
+        raise StoreError(f"cannot create the folder {path}: {error}") from error
+    return path
 
 
 def _no_segment(_frames: bytes) -> None:

@@ -1,0 +1,145 @@
+"""A project of its own for each test, whose pytest runs in a subprocess."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tracking import Tracker
+
+WAYS = {"no-xdist": ("-p", "no:xdist"), "n0": ("-n0",), "n2": ("-n2",)}
+"""Ways to run that have to come to the same."""
+
+# Warnings are errors in the inner sessions too; hypothesis there only costs half a second.
+_ALWAYS = ("-Werror", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run read back from the database, without what differs from session to session."""
+
+    name: str
+    config: dict[str, Any]
+    end: tuple[str | None, ...]  # status, outcome, phase, ended_by
+    verdict: str | None
+    parent: str | None  # its name
+    series: dict[str, list[tuple[int, float]]]
+    summary: dict[str, dict[str, Any]]
+
+
+class Project:
+    """A folder with tests in it, and what pytest does there."""
+
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._pytester = pytester
+        self._monkeypatch = monkeypatch
+        self.path = pytester.path
+        for name in ("CI", "PYTEST_ADDOPTS", "PYTHONHASHSEED"):
+            monkeypatch.delenv(name, raising=False)
+        self.ini()
+
+    def ini(self, *lines: str) -> Project:
+        """Write the settings of the project's pytest."""
+        (self.path / "pytest.ini").write_text("\n".join(["[pytest]", *lines, ""]))
+        return self
+
+    def write(self, text: str, path: str = "test_it.py") -> Project:
+        """Write a file, by default the project's only module of tests."""
+        file = self.path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+        return self
+
+    def pytest(
+        self, *arguments: str, way: str = "no-xdist", folder: str = ".", **environment: str
+    ) -> pytest.RunResult:
+        """Run pytest, in `folder`, with these variables added to the environment."""
+        with self._monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.chdir(self.path / folder)
+            return self._pytester.runpytest_subprocess(*_ALWAYS, *WAYS[way], *arguments)
+
+    def track(self, *arguments: str, **how: str) -> pytest.RunResult:
+        """Run pytest with --sg-track."""
+        return self.pytest("--sg-track", *arguments, **how)
+
+    def accept(self, *arguments: str, **how: str) -> Project:
+        """Write the baselines of all tests, which have to pass."""
+        assert self.track("--sg-track-update=all", *arguments, **how).ret == 0
+        return self
+
+    def stored(self, folder: str = "experiments", experiment: str = "pytest") -> list[StoredRun]:
+        """Return what was recorded, the oldest run first."""
+        assert (self.path / folder / f"{experiment}.db").is_file()
+        tracker = Tracker(self.path / folder)
+        tracker.set_experiment(experiment)
+        infos = tracker.get_all_runs()[::-1]
+        names = {info.uuid: info.name for info in infos}
+        runs = [
+            StoredRun(
+                info.name,
+                info.config,
+                (info.status, info.outcome, info.phase, info.ended_by),
+                info.verdict,
+                names.get(info.parent),
+                {
+                    name: [(record.step, record.value) for record in records]
+                    for name, records in tracker.get_results(info.run_id).items()
+                },
+                tracker.summary(info.run_id),
+            )
+            for info in infos
+        ]
+        tracker.close()
+        return runs
+
+    def runs(self, **where: str) -> dict[str, StoredRun]:
+        """Return what was recorded, by node id; of several runs of one test, the newest."""
+        return {run.name: run for run in self.stored(**where)}
+
+    def baselines(self) -> dict[str, bytes]:
+        """Return every baseline file, by path."""
+        files = sorted(self.path.rglob("__baselines__/*"))
+        return {path.relative_to(self.path).as_posix(): path.read_bytes() for path in files}
+
+    def entries(self, path: str = "__baselines__/test_it.json") -> dict[str, set[str]]:
+        """Return the names of the metrics of each test in a baseline file."""
+        tests = json.loads((self.path / path).read_text())["tests"]
+        return {
+            key: {name for sample in entry["samples"] for name in sample["metrics"]}
+            for key, entry in tests.items()
+        }
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A folder without tests."""
+    return Project(pytester, monkeypatch)
+
+
+_LOSS_TEST = """
+    import os
+
+    def test_train(tracker):
+        for step in range(5):
+            tracker.record("loss", float(os.environ.get("LOSS", "1")), step)
+"""
+
+
+@pytest.fixture
+def trained(project: Project) -> Project:
+    """A project with one test, accepted at a loss of 1; the variable LOSS makes it another."""
+    return project.write(_LOSS_TEST).accept()
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """Each way to run pytest, for `Project.pytest`."""
+    if request.param != "no-xdist":
+        pytest.importorskip("xdist")
+    return request.param

@@ -1,0 +1,99 @@
+"""Options: a flag and an ini key each, one help text, one header line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pytest_sgtrack import options
+
+CHOICES = [option for option in options._OPTIONS if option.choices]
+
+
+def test_every_option_is_a_flag_and_an_ini_key_with_its_help(project):
+    result = project.pytest("--help")
+    shown = re.sub(r"\s+", " ", result.stdout.str())
+    flags = set(re.findall(r"(--sg-track[\w-]*)", shown))
+    keys = set(re.findall(r"(?<!-)\b(sg_track\w*) \((?:string|bool)\)", shown))
+    assert flags == {option.flag for option in options._OPTIONS}
+    assert keys == {option.ini for option in options._OPTIONS}
+    for option in options._OPTIONS:
+        assert shown.count(option.help) == 2
+
+
+@pytest.mark.parametrize("option", CHOICES, ids=lambda option: option.ini)
+def test_an_unknown_choice_is_a_usage_error_that_names_it(project, option):
+    by_ini = project.ini(f"{option.ini} = never").pytest()
+    by_flag = project.ini().track(f"{option.flag}=never")
+    for result, name in ((by_ini, f"pytest.ini: {option.ini} = 'never'"), (by_flag, option.flag)):
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert name in result.stderr.str()
+        assert all(choice in result.stderr.str() for choice in option.choices)
+
+
+def test_the_value_of_an_update_is_required(trained):
+    result = trained.track("--sg-track-update", "test_it.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_the_ini_file_turns_everything_on_that_flags_do_and_flags_win(trained):
+    trained.ini(
+        "sg_track = true",
+        "sg_track_dir = by/ini",
+        "sg_track_experiment = mine",
+        "sg_track_on_regression = warn",
+        "sg_track_on_missing = report",
+        "sg_track_strict = true",
+    )
+    result = trained.pytest(LOSS="2")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        "sg-track: on (sg_track = true), recording into by/ini/mine.db, regressions warn,"
+        " missing baselines report, strict"
+    )
+    assert trained.runs(folder="by/ini", experiment="mine")["test_it.py::test_train"]
+
+    result = trained.track(
+        "--sg-track-dir=other",
+        "--sg-track-experiment=theirs",
+        "--sg-track-on-regression=fail",
+        "--sg-track-on-missing=fail",
+        LOSS="2",
+    )
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        "sg-track: on (--sg-track), recording into other/theirs.db, regressions fail,"
+        " missing baselines fail, strict"
+    )
+    assert trained.runs(folder="other", experiment="theirs")["test_it.py::test_train"]
+
+
+def test_the_ini_file_can_ask_for_an_update(trained):
+    result = trained.ini("sg_track = true", "sg_track_update = all").pytest(LOSS="2")
+    result.stdout.fnmatch_lines(["sg-track: on *, updating baselines: all", "wrote *"])
+    assert trained.ini().track(LOSS="2").ret == 0
+    assert trained.ini("sg_track_update = all").pytest().ret == 0  # off, so nothing to update
+
+
+@pytest.mark.parametrize(("value", "action"), [("true", "fail (CI)"), ("false", "warn")])
+def test_the_header_says_whether_this_is_ci(project, value, action):
+    result = project.track("--collect-only", CI=value)
+    result.stdout.fnmatch_lines(f"sg-track: on (--sg-track), *, missing baselines {action}")
+
+
+@pytest.mark.parametrize("way", ["no-xdist", "n2"], indirect=True)
+def test_folders_are_those_of_rootdir_wherever_pytest_is_started(trained, way):
+    (trained.path / "elsewhere").mkdir()
+    result = trained.track("../test_it.py", folder="elsewhere", way=way, LOSS="2")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "sg-track: on (--sg-track), recording into experiments/pytest.db, *",
+            "*baseline:  ../__baselines__/test_it.json",
+            "*to accept: pytest --sg-track --sg-track-update=all ../test_it.py::test_train",
+            "regressed ../test_it.py::test_train - loss: *",
+        ]
+    )
+    assert not list((trained.path / "elsewhere").iterdir())
+    assert trained.runs()["test_it.py::test_train"].verdict == "regressed"

@@ -1,0 +1,7 @@
+"""`python -m tracking` is `sgtrack`."""
+
+import sys
+
+from tracking.cli import main
+
+sys.exit(main())

@@ -1,0 +1,123 @@
+"""The command `sgtrack`, also `python -m tracking`: the only place of this package that prints.
+
+Exit codes: `OK`, `FOUND` (there is something to look at), `USAGE` (argparse's), `TROUBLE` (a file
+could not be used).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracking import ExperimentDBManager, TrackingError, __version__, recover
+from tracking.recovery import SET_ASIDE_SUFFIX, dead_segments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+OK = 0
+FOUND = 1
+USAGE = 2
+TROUBLE = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except TrackingError as error:
+        print(f"sgtrack: {error}", file=sys.stderr)
+        return TROUBLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sgtrack", description="Look after experiments that pytest --sg-track recorded."
+    )
+    parser.add_argument("--version", action="version", version=f"sgtrack {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in (("check", check), ("recover", recover_all)):
+        summary = (command.__doc__ or "").partition("\n")[0]
+        subparser = commands.add_parser(name, help=summary, description=command.__doc__)
+        subparser.add_argument(
+            "--dir",
+            type=Path,
+            default=Path("experiments"),
+            help="folder of the experiments (default: %(default)s)",
+        )
+        subparser.set_defaults(command=command)
+    return parser
+
+
+def check(options: argparse.Namespace) -> int:
+    """Tell whether every session ended as it should; changes nothing.
+
+    Reports processes that died without a word, records that wait in a segment, runs that never
+    ended, and damage. Exits with 1 if there is something to look at.
+    """
+    problems = [problem for path in _experiments(options.dir) for problem in _problems(path)]
+    for problem in problems:
+        print(problem)
+    n_experiments = len(list(_experiments(options.dir)))
+    if not problems:
+        print(f"{options.dir}: {n_experiments} experiments, nothing to report")
+    return FOUND if problems else OK
+
+
+def recover_all(options: argparse.Namespace) -> int:
+    """Drain the segments of dead processes into their databases and end their runs."""
+    is_damaged = False
+    for path in _experiments(options.dir):
+        db = ExperimentDBManager(path)
+        try:
+            found = recover(db)
+        finally:
+            db.close()
+        is_damaged = is_damaged or bool(found.damaged)
+        print(f"{path}: {found.n_records} records drained, {len(found.runs)} runs ended")
+        for run in found.runs:
+            print(f"  run {run.run_id} {_printable(run.name)}: {run.ended_by}")
+        for problem in found.damaged:
+            print(f"  {problem}")
+    return FOUND if is_damaged else OK
+
+
+def _experiments(folder: Path) -> Iterator[Path]:
+    """Yield the databases of a folder; also those that have left nothing but a journal."""
+    if not folder.is_dir():
+        raise TrackingError(f"there is no folder {folder}; --dir names another one")
+    names = {path.stem for suffix in (".db", ".journal") for path in folder.glob(f"*{suffix}")}
+    return (folder / f"{name}.db" for name in sorted(names))
+
+
+def _problems(path: Path) -> Iterator[str]:
+    folder = path.with_suffix(".journal")
+    for segment in dead_segments(path):
+        yield (
+            f"{segment}: its process died before it had put its records into the database;"
+            f" `sgtrack recover --dir {path.parent}` does"
+        )
+    for aside in sorted(folder.glob(f"*{SET_ASIDE_SUFFIX}")):
+        yield f"{aside}: a damaged segment that was set aside; remove it when you have seen it"
+    if not path.exists():
+        return
+    db = ExperimentDBManager(path)
+    try:
+        for problem in db.integrity_problems():
+            yield f"{path}: {problem}"
+        for run in db.abandoned_runs():
+            yield (
+                f"{path}: run {run.run_id} {_printable(run.name)} never ended, and its process is"
+                f" gone; `sgtrack recover --dir {path.parent}` ends it"
+            )
+    finally:
+        db.close()
+
+
+def _printable(text: str) -> str:
+    """Return a text without what would steer the terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -1,0 +1,171 @@
+"""Whose segments and runs are dead, and bringing home what they left.
+
+A segment is locked by the process that writes it, for as long as that lives. A forked child may
+keep the lock of a dead parent, so a locked segment is looked at more closely: where its header
+names a process of this boot and this pid namespace, that process must still be there, with the
+same start time and not a zombie. Of other machines and namespaces only the lock tells. A live
+writer must never be taken for a dead one; a dead one taken for alive is found at the next open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from tracking import journal
+from tracking.connection import journal_folder
+from tracking.errors import JournalError
+from tracking.experiment_db import AbandonedRun, Drained
+from tracking.records import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tracking.experiment_db import ExperimentDBManager
+
+SET_ASIDE_SUFFIX = ".damaged"
+
+
+class EndedBy(StrEnum):
+    """Why a run ended that its own process could not end."""
+
+    CRASHED = "crashed"  # the process died and left no word
+    KILLED = "killed"  # it was told to terminate
+    TIMEOUT = "timeout"  # a test took too long and was stopped with its process
+    LOST = "lost"  # the machine was restarted, or its segment is gone
+
+
+class Recovery(NamedTuple):
+    """What was brought home.
+
+    Attributes:
+        n_records: records drained from segments of dead processes.
+        runs: runs that have been ended.
+        damaged: for each segment with damage, what is wrong with it; it has been set aside.
+    """
+
+    n_records: int
+    runs: list[AbandonedRun]
+    damaged: list[str]
+
+
+def recover(db: ExperimentDBManager) -> Recovery:
+    """Drain the segments of dead processes of an experiment and end their runs as failed.
+
+    Any number of processes may do it at once; what one has done the others find done.
+
+    Raises:
+        StoreError: the database cannot be written; everything stays where it is.
+    """
+    n_records = 0
+    damaged = []
+    last_words: dict[str, EndedBy] = {}
+    for path in dead_segments(db.db_path):
+        try:
+            n_drained, n_damaged, ended_by = _drain(db, path)
+        except JournalError as error:
+            if not path.exists():
+                continue  # somebody else was faster
+            damaged.append(f"{error}; set aside as {_set_aside(path).name}")
+            continue
+        n_records += n_drained
+        last_words[path.stem] = ended_by
+        if n_damaged:
+            aside = _set_aside(path)
+            damaged.append(
+                f"{path}: {n_damaged} damaged records were left out; set aside as {aside.name}"
+            )
+        path.unlink(missing_ok=True)
+        db.forget_segment(path.stem)
+    folder = journal_folder(db.db_path)
+    _remove_unfinished(folder)
+    runs = db.end_abandoned_runs(
+        is_alive=lambda writer: is_alive(folder / f"{writer}{journal.SUFFIX}"),
+        ended_by=lambda writer: last_words.get(writer, EndedBy.LOST),
+    )
+    return Recovery(n_records, runs, damaged)
+
+
+def dead_segments(db_path: Path) -> list[Path]:
+    """Return the segments of an experiment whose writers are dead, sorted by name."""
+    folder = journal_folder(db_path)
+    return [path for path in sorted(folder.glob(f"*{journal.SUFFIX}")) if not is_alive(path)]
+
+
+def is_alive(path: Path) -> bool:
+    """Tell whether the process that writes a segment lives; False where there is no segment."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _owner_may_live(os.read(fd, journal.HEADER_SIZE))
+        return False
+    finally:
+        os.close(fd)
+
+
+def _owner_may_live(header: bytes) -> bool:
+    try:
+        owner = journal.Header.unpack(header, "segment").owner
+    except JournalError:
+        return True  # somebody holds it, and we can't tell who
+    here = journal.Owner.this_process()
+    if not owner.start_time or owner.boot_id != here.boot_id:
+        return True
+    if owner.pid_namespace != here.pid_namespace:
+        return True
+    return journal.start_time_of(owner.pid) == owner.start_time
+
+
+def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, EndedBy]:
+    header, frames = journal.read_segment(path)
+    run_ids = db.run_ids({channel.run_uuid for channel in frames.channels.values()})
+    n_drained = 0
+
+    def batches(start: int) -> Iterator[Batch]:
+        nonlocal n_drained
+        # Under the store's lock: once the file is gone, so may be the note how far it is drained.
+        if not path.exists():
+            return
+        _, undrained = journal.read_segment(path, start)
+        for number, of_channel in undrained.records.items():
+            channel = frames.channels.get(number)
+            if channel is not None and channel.run_uuid in run_ids:
+                rows = list(journal.rows_of(of_channel))
+                n_drained += len(rows)
+                yield Batch(run_ids[channel.run_uuid], channel.metric_name, rows)
+
+    db.append(Drained(batches, path.stem, frames.end))
+    return n_drained, frames.n_damaged, _last_word(header, frames)
+
+
+def _last_word(header: journal.Header, frames: journal.Frames) -> EndedBy:
+    if header.owner.boot_id != journal.Owner.this_process().boot_id:
+        return EndedBy.LOST
+    if frames.notes and frames.notes[-1] in (journal.Note.TERMINATED, journal.Note.TIMED_OUT):
+        is_timeout = frames.notes[-1] is journal.Note.TIMED_OUT
+        return EndedBy.TIMEOUT if is_timeout else EndedBy.KILLED
+    return EndedBy.CRASHED
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove segments whose process died before it had named them, an hour after the fact."""
+    for path in folder.glob(f"*{journal.UNNAMED_SUFFIX}"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - 3600:
+                path.unlink()
+
+
+def _set_aside(path: Path) -> Path:
+    aside = path.with_name(path.name + SET_ASIDE_SUFFIX)
+    path.rename(aside)
+    return aside
