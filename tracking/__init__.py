@@ -27,6 +27,7 @@ from tracking.errors import (
 )
 from tracking.experiment_db import ExperimentDBManager
 from tracking.graph import _build_graph_data
+from tracking.journal import Note
 from tracking.model import Direction, RecordInfo, RunInfo, Status, Summary, Verdict
 from tracking.recovery import Recovery, recover
 from tracking.tracker import Tracker
@@ -41,6 +42,7 @@ __all__ = [
     "NoActiveRunError",
     "NoExperimentError",
     "NotAnExperimentError",
+    "Note",
     "RecordInfo",
     "Recovery",
     "RunInfo",

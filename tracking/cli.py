@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracking import ExperimentDBManager, TrackingError, __version__, recover
-from tracking.recovery import SET_ASIDE_SUFFIX, dead_segments
+from tracking.journal import SUFFIX
+from tracking.recovery import SET_ASIDE_SUFFIX, dead_segments, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -105,11 +106,11 @@ def _problems(path: Path) -> Iterator[str]:
         yield f"{aside}: a damaged segment that was set aside; remove it when you have seen it"
     if not path.exists():
         return
-    db = ExperimentDBManager(path)
+    db = ExperimentDBManager(path, is_read_only=True)
     try:
         for problem in db.integrity_problems():
             yield f"{path}: {problem}"
-        for run in db.abandoned_runs():
+        for run in db.abandoned_runs(lambda writer: is_alive(folder / f"{writer}{SUFFIX}")):
             yield (
                 f"{path}: run {run.run_id} {_printable(run.name)} never ended, and its process is"
                 f" gone; `sgtrack recover --dir {path.parent}` ends it"

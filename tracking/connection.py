@@ -7,12 +7,19 @@ import os
 import sqlite3
 import threading
 import time
+import warnings
 import weakref
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from tracking import schema
-from tracking.errors import NewerSchemaError, NotAnExperimentError, StoreBusyError, StoreError
+from tracking import filesystem, schema
+from tracking.errors import (
+    NewerSchemaError,
+    NotAnExperimentError,
+    StoreBusyError,
+    StoreError,
+    TrackingWarning,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +45,12 @@ class Connection:
 
     Args:
         path: the database file; created, with its folder, by the first write.
+        is_read_only: never change anything; also so where the file system allows no more.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_read_only: bool = False) -> None:
         self.path = path
+        self._is_read_only = is_read_only
         self._reset()
         _CONNECTIONS.add(self)
 
@@ -71,6 +80,8 @@ class Connection:
         with self._lock, self._translated_errors():
             if self._connection is None and not self.path.exists():
                 raise StoreError(f"there is no experiment at {self.path}; start a run to create it")
+            if self._connection is None and not self.can_write():
+                self._connection = self._open_read_only()
             yield self._opened()
 
     @contextmanager
@@ -85,6 +96,8 @@ class Connection:
             StoreError: the database cannot be written; nothing was.
         """
         with self._lock, self._translated_errors():
+            if not self.can_write():
+                raise StoreError(f"{self.path} cannot be written: it, or its folder, is read-only")
             connection = self._opened()
             with self._exclusively():
                 if is_durable:
@@ -109,7 +122,9 @@ class Connection:
         with self._lock:
             connection, self._connection = self._connection, None
             try:
-                if connection is not None:
+                if connection is not None and not self.can_write():
+                    connection.close()
+                elif connection is not None:
                     with (
                         closing(connection),
                         self._translated_errors(),
@@ -129,22 +144,81 @@ class Connection:
         with suppress(StoreError):
             self.close()
 
+    def can_write(self) -> bool:
+        """Tell whether writing is allowed here at all, by us and by the file system."""
+        if self._is_read_only:
+            return False
+        places = [place for place in (self.path, self.path.parent) if place.exists()]
+        return all(os.access(place, os.W_OK) for place in places)
+
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._refuse_what_is_not_ours()
-            with self._exclusively():
-                self._connection = self._open()
+            try:
+                self._refuse_what_is_not_ours()
+                with self._exclusively():
+                    self._connection = self._open()
+            except sqlite3.DatabaseError as error:
+                if not self._is_ours_but_corrupt(error):
+                    raise
+                with self._exclusively():
+                    self._set_aside(error)
+                    self._connection = self._open()
         return self._connection
+
+    def _open_read_only(self) -> sqlite3.Connection:
+        connection = self._connected_read_only()
+        try:
+            self._check_origin(connection)
+            self._check_current(connection)
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check_current(self, connection: sqlite3.Connection) -> None:
+        if not schema.is_current(connection):
+            raise StoreError(
+                f"{self.path} has an older schema and cannot be changed here; record into it, or"
+                " copy it to where it can be written"
+            )
+
+    def _connected_read_only(self) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        if not self._wal_size():
+            # Without it SQLite would leave a -wal and a -shm beside the file, or fail where it may
+            # not. With it SQLite overlooks a -wal, so that it has to be an empty one.
+            uri += "&immutable=1"
+        return sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+
+    def _is_ours_but_corrupt(self, error: sqlite3.DatabaseError) -> bool:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            return False
+        with self.path.open("rb") as file:
+            return schema.is_our_header(file.read(100))
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        """Rename a corrupt database of ours, so that recording can go on in a new one."""
+        stamp = time.strftime("%Y%m%dT%H%M%S")
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                os.rename(f"{self.path}{suffix}", f"{aside}{suffix}")  # noqa: PTH104  # texts
+        warnings.warn(
+            f"{self.path} is corrupt ({error}); it was set aside as {aside.name}, and recording"
+            " goes on in a new one",
+            TrackingWarning,
+            stacklevel=2,
+        )
 
     def _refuse_what_is_not_ours(self) -> None:
         """Look at an existing file without leaving a trace, so that it stays as it is."""
         if not self.path.exists() or self.path.stat().st_size == 0:
             return
-        uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        if not self._wal_size():
-            uri += "&immutable=1"  # or SQLite would leave a -wal and a -shm beside it
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(self._connected_read_only()) as connection:
             self._check_origin(connection)
 
     def _check_origin(self, connection: sqlite3.Connection) -> None:
@@ -170,7 +244,8 @@ class Connection:
         )
         try:
             self._check_origin(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
+            mode = "DELETE" if filesystem.is_network(self.path.parent) else "WAL"
+            connection.execute(f"PRAGMA journal_mode = {mode}")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             if not schema.is_current(connection):

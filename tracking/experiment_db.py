@@ -77,6 +77,7 @@ class AbandonedRun(NamedTuple):
     run_id: int
     name: str
     ended_by: str
+    phase: str | None
 
 
 class ExperimentDBManager:
@@ -88,11 +89,12 @@ class ExperimentDBManager:
     Args:
         db_path: the database file. It is created by the first writing call; one of the original's
             is brought to our schema then.
+        is_read_only: never change anything.
     """
 
-    def __init__(self, db_path: str | os.PathLike[str]) -> None:
+    def __init__(self, db_path: str | os.PathLike[str], *, is_read_only: bool = False) -> None:
         self.db_path = Path(db_path)
-        self._db = Connection(self.db_path.absolute())
+        self._db = Connection(self.db_path.absolute(), is_read_only=is_read_only)
 
     def check_connection(self) -> bool:
         """Check if the database exists and is accessible."""
@@ -231,6 +233,9 @@ class ExperimentDBManager:
             records.delete_records(connection, run_id)
             for table in schema.MEDIA_TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
+            connection.execute(
+                "INSERT INTO deleted_runs (uuid) SELECT uuid FROM runs WHERE id = ?", (run_id,)
+            )
             connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
     # Records
@@ -266,14 +271,46 @@ class ExperimentDBManager:
         )
 
     def run_ids(self, uuids: Iterable[str]) -> dict[str, int]:
-        """Return the ids of those runs, by uuid, that are in this database."""
+        """Return the ids of runs by uuid, deleted ones left out.
+
+        A run that was never here, since the database it was in is gone, is made up, failed and
+        `lost`: its records are worth more than its name.
+        """
+        ids = {}
+        with self._db.writing() as connection:
+            for uuid in sorted(uuids):
+                query = "SELECT id FROM runs WHERE uuid = ?"
+                row = connection.execute(query, (uuid,)).fetchone()
+                query = "SELECT 1 FROM deleted_runs WHERE uuid = ?"
+                if row is None and not connection.execute(query, (uuid,)).fetchone():
+                    row = connection.execute(
+                        "INSERT INTO runs (name, created_at, status, uuid, ended_by)"
+                        " VALUES (?, ?, 'failed', ?, 'lost') RETURNING id",
+                        (f"recovered {uuid[:8]}", time.time(), uuid),
+                    ).fetchone()
+                if row is not None:
+                    ids[uuid] = int(row[0])
+        return ids
+
+    def abandoned_runs(self, is_alive: Callable[[str], bool]) -> list[AbandonedRun]:
+        """List running runs whose process is dead; `end_abandoned_runs` ends them."""
         with self._db.reading() as connection:
-            query = "SELECT uuid, id FROM runs WHERE uuid = ?"
-            rows = [connection.execute(query, (uuid,)).fetchone() for uuid in uuids]
-        return dict(row for row in rows if row is not None)
+            return _abandoned(connection, is_alive, lambda _: ("", None))
+
+    def integrity_problems(self) -> list[str]:
+        """Return what SQLite finds wrong with the database file; nothing when it is sound."""
+        with self._db.reading() as connection:
+            found = [row[0] for row in connection.execute("PRAGMA quick_check")]
+            orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
+        problems = [text for text in found if text != "ok"]
+        return problems + [
+            f"{table}: row {row} has lost its {parent}" for table, row, parent, _ in orphans
+        ]
 
     def end_abandoned_runs(
-        self, is_alive: Callable[[str], bool], ended_by: Callable[[str], str]
+        self,
+        is_alive: Callable[[str], bool],
+        last_words: Callable[[str], tuple[str, str | None]],
     ) -> list[AbandonedRun]:
         """End running runs, as failed, whose process is dead.
 
@@ -282,25 +319,17 @@ class ExperimentDBManager:
         Args:
             is_alive: tells of the uuid of a segment whether its writer lives. Asked under the
                 store's lock, so that no run can start between question and answer.
-            ended_by: gives the reason for a dead one.
+            last_words: gives for a dead one why, and in which phase of a test, it died.
         """
         with self._db.reading() as connection:
             query = "SELECT 1 FROM runs WHERE status = 'running' AND writer IS NOT NULL LIMIT 1"
             if connection.execute(query).fetchone() is None:
                 return []
         with self._db.writing() as connection:
-            running = connection.execute(
-                "SELECT id, name, writer FROM runs"
-                " WHERE status = 'running' AND writer IS NOT NULL ORDER BY id"
-            ).fetchall()
-            lives = {writer: is_alive(writer) for writer in {writer for _, _, writer in running}}
-            abandoned = [
-                AbandonedRun(run_id, name, ended_by(writer))
-                for run_id, name, writer in running
-                if not lives[writer]
-            ]
+            abandoned = _abandoned(connection, is_alive, last_words)
             for run in abandoned:
-                self._end(connection, run.run_id, RunEnd(Status.FAILED, ended_by=run.ended_by))
+                end = RunEnd(Status.FAILED, phase=run.phase, ended_by=run.ended_by)
+                self._end(connection, run.run_id, end)
         return abandoned
 
     def forget_segment(self, writer: str) -> None:
@@ -361,7 +390,7 @@ class ExperimentDBManager:
         with self._db.reading() as connection:
             run_id, status = self._run_row(connection, run_id, "status")
             summaries = records.read_summaries(connection, run_id)
-        if summaries.computed and status != Status.RUNNING:
+        if summaries.computed and status != Status.RUNNING and self._db.can_write():
             with self._db.writing() as connection:
                 records.note_unreadable(connection, run_id, summaries.unreadable)
                 records.store_summaries(connection, run_id, summaries.computed)
@@ -648,6 +677,23 @@ def _checked_numbers(argument: str, numbers: Iterable[float]) -> list[float]:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise InvalidArgumentError(argument, f"expected finite numbers, got {number!r}")
     return plain
+
+
+def _abandoned(
+    connection: sqlite3.Connection,
+    is_alive: Callable[[str], bool],
+    last_words: Callable[[str], tuple[str, str | None]],
+) -> list[AbandonedRun]:
+    running = connection.execute(
+        "SELECT id, name, writer FROM runs"
+        " WHERE status = 'running' AND writer IS NOT NULL ORDER BY id"
+    ).fetchall()
+    lives = {writer: is_alive(writer) for writer in {writer for _, _, writer in running}}
+    return [
+        AbandonedRun(run_id, name, *last_words(writer))
+        for run_id, name, writer in running
+        if not lives[writer]
+    ]
 
 
 def _environment_id(connection: sqlite3.Connection, content: str) -> int:

@@ -20,8 +20,8 @@ A channel is a metric of a run. It is defined before its first record by frames 
 `channel` set, written in one piece: their 24-byte payloads, joined, are a length u32 and that many
 bytes: the run's uuid (16 bytes) and the metric's name in UTF-8.
 
-A note (`Note`) is a frame with the second bit of `channel` set above the note's number: what the
-process could still say about its end. Its step and value are 0.
+A note (`Note`) is a frame with only the second bit of `channel` set and the note's number as its
+step: what the process could still say about its end.
 """
 
 from __future__ import annotations
@@ -138,11 +138,14 @@ class Header:
 
 
 class Note(IntEnum):
-    """What a process leaves behind about its own end; the last one counts."""
+    """What a process leaves behind about its own end, for whoever recovers its segment."""
 
     TERMINATED = 1  # it was asked to terminate, by a signal
     TIMED_OUT = 2  # a test has taken too long, and the process is about to be stopped
     WENT_ON = 3  # it was not
+    SETUP = 4  # a test entered this phase
+    CALL = 5
+    TEARDOWN = 6
 
 
 _NOTES = {note.value: note for note in Note}
@@ -291,7 +294,7 @@ class SegmentWriter:
 
     def leave_note(self, note: Note) -> None:
         """Say something about this process's end, for whoever recovers the segment."""
-        payload = pack_payload(0, 0.0, time.time(), note | _NOTE)
+        payload = pack_payload(note, 0.0, time.time(), _NOTE)
         self.append(pack_frame(payload, adler32(payload)))
 
     def read(self, start: int, end: int) -> dict[int, bytes]:
@@ -345,15 +348,9 @@ def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
         for number, frames in definitions.items()
         if number >= _DEFINITION and (channel := _decode_channel(frames))
     }
-    notes = sorted(
-        (wall_time, number - _NOTE)
-        for number, frames in records.items()
-        if _NOTE <= number < _DEFINITION
-        for _, _, wall_time in rows_of(frames)
-    )
-    known = [_NOTES[number] for _, number in notes if number in _NOTES]
+    notes = [_NOTES[step] for step, _, _ in rows_of(records.get(_NOTE, b"")) if step in _NOTES]
     records = {number: frames for number, frames in records.items() if number < _NOTE}
-    return header, Frames(channels, records, known, end, n_damaged)
+    return header, Frames(channels, records, notes, end, n_damaged)
 
 
 def rows_of(frames: bytes) -> Iterator[tuple[int, float, float]]:

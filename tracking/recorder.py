@@ -19,7 +19,7 @@ from zlib import adler32
 
 from tracking import journal
 from tracking.connection import journal_folder
-from tracking.errors import TrackingError
+from tracking.errors import StoreError, TrackingError
 from tracking.experiment_db import Drained, ExperimentDBManager
 from tracking.records import Batch
 from tracking.recovery import recover
@@ -49,6 +49,7 @@ class ActiveRun:
         channels: number of each of its metrics in the present segment. Empty whenever there is no
             such segment, so that a metric found in it can be written without further question.
         start: offset in the segment of its first record.
+        pid: the process that started it, which alone ends it by itself.
         has_other_writers: another process, or this one before a fork, may have recorded into it.
     """
 
@@ -60,6 +61,7 @@ class ActiveRun:
     channels: dict[str, int] = field(default_factory=dict)
     has_other_writers: bool = False
     started_at: float = field(default_factory=time.monotonic)
+    pid: int = field(default_factory=os.getpid)
     _summaries: tuple[int, dict[str, Summary]] = (-1, {})
 
     def duration_s(self) -> float:
@@ -78,6 +80,7 @@ class Recorder:
         self.db = ExperimentDBManager(path)
         self._folder = journal_folder(path)
         self._runs: list[ActiveRun] = []
+        self._unfinished: list[tuple[ActiveRun, RunEnd, dict[str, Summary]]] = []
         self._is_recovered = False
         self._reset()
 
@@ -138,6 +141,10 @@ class Recorder:
         run.channels[metric_name] = channel
         return channel
 
+    def leave_note(self, note: journal.Note) -> None:
+        """Say something about this process's end, for whoever recovers its segment."""
+        self._writable_segment().leave_note(note)
+
     def drain(self) -> None:
         """Move what has been recorded into the database."""
         with self._lock:
@@ -185,16 +192,37 @@ class Recorder:
 
         Returns:
             False when the run had ended before, or is not there any more.
+
+        Raises:
+            StoreError: it could not be stored. The run is over all the same; its records wait in
+                the segment, and its end is tried again when the recorder closes.
         """
         with self._lock:
-            summaries = self.summaries(run)
-            drained = self._undrained()
-            is_first_end = self.db.finish_run(
-                run.run_id, end, summaries, drained, is_durable=is_durable
-            )
-            self._drained_to = drained.end
-            self.forget(run)
-            return is_first_end
+            summaries: dict[str, Summary] = {}
+            try:
+                summaries = self.summaries(run)
+                return self._finish(run, end, summaries, is_durable=is_durable)
+            except StoreError:
+                self._unfinished.append((run, end, summaries))
+                raise
+            finally:
+                self.forget(run)
+
+    def _finish(
+        self, run: ActiveRun, end: RunEnd, summaries: dict[str, Summary], *, is_durable: bool
+    ) -> bool:
+        drained = self._undrained()
+        is_first_end = self.db.finish_run(
+            run.run_id, end, summaries, drained, is_durable=is_durable
+        )
+        self._drained_to = drained.end
+        return is_first_end
+
+    def _finish_unfinished(self) -> None:
+        """Try again to end the runs whose end could not be stored."""
+        while self._unfinished:
+            self._finish(*self._unfinished[0], is_durable=False)
+            del self._unfinished[0]
 
     def forget(self, run: ActiveRun) -> None:
         """Stop recording into a run; whoever still tries is told that there is none."""
@@ -223,6 +251,7 @@ class Recorder:
                 opens the experiment next sees it. Other runs go on in the segment.
         """
         with self._lock:
+            self._finish_unfinished()
             self.drain()
             for run in list(self._runs if runs is None else runs):
                 self.forget(run)
@@ -239,6 +268,7 @@ class Recorder:
         self._reset()
         if segment is not None:
             segment.close()
+        self._unfinished.clear()  # the parent's to end
         for run in self._runs:
             run.channels.clear()
             run.has_other_writers = True

@@ -40,6 +40,25 @@ class EndedBy(StrEnum):
     LOST = "lost"  # the machine was restarted, or its segment is gone
 
 
+_ENDED_BY = {
+    journal.Note.TERMINATED: EndedBy.KILLED,
+    journal.Note.TIMED_OUT: EndedBy.TIMEOUT,
+    journal.Note.WENT_ON: EndedBy.CRASHED,
+}
+_PHASES = {
+    journal.Note.SETUP: "setup",
+    journal.Note.CALL: "call",
+    journal.Note.TEARDOWN: "teardown",
+}
+
+
+class LastWords(NamedTuple):
+    """What is known about the end of a process."""
+
+    ended_by: EndedBy
+    phase: str | None
+
+
 class Recovery(NamedTuple):
     """What was brought home.
 
@@ -64,17 +83,17 @@ def recover(db: ExperimentDBManager) -> Recovery:
     """
     n_records = 0
     damaged = []
-    last_words: dict[str, EndedBy] = {}
+    last_words: dict[str, LastWords] = {}
     for path in dead_segments(db.db_path):
         try:
-            n_drained, n_damaged, ended_by = _drain(db, path)
+            n_drained, n_damaged, words = _drain(db, path)
         except JournalError as error:
             if not path.exists():
                 continue  # somebody else was faster
             damaged.append(f"{error}; set aside as {_set_aside(path).name}")
             continue
         n_records += n_drained
-        last_words[path.stem] = ended_by
+        last_words[path.stem] = words
         if n_damaged:
             aside = _set_aside(path)
             damaged.append(
@@ -86,7 +105,7 @@ def recover(db: ExperimentDBManager) -> Recovery:
     _remove_unfinished(folder)
     runs = db.end_abandoned_runs(
         is_alive=lambda writer: is_alive(folder / f"{writer}{journal.SUFFIX}"),
-        ended_by=lambda writer: last_words.get(writer, EndedBy.LOST),
+        last_words=lambda writer: last_words.get(writer, LastWords(EndedBy.LOST, None)),
     )
     return Recovery(n_records, runs, damaged)
 
@@ -126,7 +145,7 @@ def _owner_may_live(header: bytes) -> bool:
     return journal.start_time_of(owner.pid) == owner.start_time
 
 
-def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, EndedBy]:
+def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, LastWords]:
     header, frames = journal.read_segment(path)
     run_ids = db.run_ids({channel.run_uuid for channel in frames.channels.values()})
     n_drained = 0
@@ -145,16 +164,19 @@ def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, EndedBy]:
                 yield Batch(run_ids[channel.run_uuid], channel.metric_name, rows)
 
     db.append(Drained(batches, path.stem, frames.end))
-    return n_drained, frames.n_damaged, _last_word(header, frames)
+    return n_drained, frames.n_damaged, _last_words(header, frames.notes)
 
 
-def _last_word(header: journal.Header, frames: journal.Frames) -> EndedBy:
+def _last_words(header: journal.Header, notes: list[journal.Note]) -> LastWords:
+    """Return why and in which phase of a test the process died, as far as its notes tell."""
+    ended_by = EndedBy.CRASHED
+    phase = None
+    for note in notes:
+        ended_by = _ENDED_BY.get(note, ended_by)
+        phase = _PHASES.get(note, phase)
     if header.owner.boot_id != journal.Owner.this_process().boot_id:
-        return EndedBy.LOST
-    if frames.notes and frames.notes[-1] in (journal.Note.TERMINATED, journal.Note.TIMED_OUT):
-        is_timeout = frames.notes[-1] is journal.Note.TIMED_OUT
-        return EndedBy.TIMEOUT if is_timeout else EndedBy.KILLED
-    return EndedBy.CRASHED
+        ended_by = EndedBy.LOST
+    return LastWords(ended_by, phase)
 
 
 def _remove_unfinished(folder: Path) -> None:

@@ -58,6 +58,10 @@ CREATE TABLE runs (
 CREATE INDEX runs_name ON runs (name, session);
 CREATE INDEX runs_running ON runs (writer) WHERE status = 'running';
 
+CREATE TABLE deleted_runs (             -- so that late records of a deleted run stay away
+    uuid TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 CREATE TABLE metrics (
     id   INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE
@@ -179,6 +183,16 @@ _ORIGINAL_COLUMNS = {
     "texts": ("id", "run_id", "name", "step", "content", "wall_time"),
 }
 _ORIGINAL_REQUIRED = ("runs", "metrics", "records")  # the others came with later releases of it
+
+
+def is_our_header(header: bytes) -> bool:
+    """Tell by its first 100 bytes whether a file is, or was, a database of ours.
+
+    The format is SQLite's (sqlite.org/fileformat.html, section 1.3).
+    """
+    return header.startswith(b"SQLite format 3\0") and header[68:72] == APPLICATION_ID.to_bytes(
+        4, "big"
+    )
 
 
 class Origin(Enum):

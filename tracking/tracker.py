@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tracking.experiment_db import ExperimentDBManager
+    from tracking.journal import Note
     from tracking.model import RecordInfo, RunInfo
     from tracking.recorder import ActiveRun, Recorder
 
@@ -228,8 +229,10 @@ class Tracker:
         details["ended_by"] = details["ended_by"] or "finished"
         run = self._active_run()
         end = RunEnd(final, **details, duration_s=run.duration_s())
-        run.recorder.end_run(run, end, is_durable=is_durable)
-        self._leave(run)
+        try:
+            run.recorder.end_run(run, end, is_durable=is_durable)
+        finally:
+            self._leave(run)
         return run.run_id
 
     @contextmanager
@@ -263,7 +266,7 @@ class Tracker:
         self._end_down_to(run, "completed", "finished")
 
     def _end_down_to(self, run: ActiveRun, status: str, ended_by: str) -> None:
-        while run in self._active:
+        while run in self._active and run.pid == os.getpid():  # not in a child that was forked
             self.end_run(status, ended_by=ended_by)
 
     def config(self, /, **hparams: Any) -> None:
@@ -430,6 +433,11 @@ class Tracker:
             run = self._active_run()
             return run.recorder.db.save_comp_graph(run.run_id, capture_graph(tensor))
         return self._experiment().db.save_comp_graph(run_id, capture_graph(tensor))
+
+    def leave_note(self, note: Note) -> None:
+        """Note something that matters only if this process dies before the active run has ended."""
+        if self._active:
+            self._active[-1].recorder.leave_note(note)
 
     # Reading
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,12 @@ class Project:
     def runs(self, **where: str) -> dict[str, StoredRun]:
         """Return what was recorded, by node id; of several runs of one test, the newest."""
         return {run.name: run for run in self.stored(**where)}
+
+    def forget(self, *, baselines: bool = True) -> None:
+        """Remove what was recorded and, if asked, the baselines."""
+        shutil.rmtree(self.path / "experiments")
+        for folder in list(self.path.rglob("__baselines__")) if baselines else ():
+            shutil.rmtree(folder)
 
     def baselines(self) -> dict[str, bytes]:
         """Return every baseline file, by path."""

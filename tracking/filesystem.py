@@ -1,0 +1,58 @@
+"""What a folder lies on: some file systems cannot hold a WAL database or a mapped journal."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# SQLite's WAL needs memory shared among all who use the file, which other machines cannot have
+# (sqlite.org/wal.html); a map over such a file system may fail, or show others old pages.
+_NETWORK_TYPES = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs"),
+        *("9p", "virtiofs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone"),
+    }
+)
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes spaces
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def is_network(folder: Path) -> bool:
+    """Tell whether a folder lies on a file system that other machines may use too."""
+    return type_of(folder) in _NETWORK_TYPES
+
+
+def type_of(folder: Path) -> str | None:
+    """Return the type of the file system a folder lies on, None where the system does not say."""
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    path = Path(os.path.realpath(folder))
+    return type_by_mounts(path, mounts.splitlines())
+
+
+def type_by_mounts(path: Path, mounts: Iterable[str]) -> str | None:
+    """Return the type of the innermost mount that holds `path`, by lines of mountinfo (proc(5)).
+
+    >>> mounts = ["1 0 0:1 / / rw - ext4 a rw", "2 1 0:2 / /data rw - nfs4 b rw"]
+    >>> type_by_mounts(Path("/data/x"), mounts)
+    'nfs4'
+    """
+    found = None
+    length = -1
+    for line in mounts:
+        place, separator, source = line.partition(" - ")
+        fields = place.split(" ")
+        if not separator or len(fields) < 5:
+            continue
+        point = Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), fields[4]))
+        # Of two mounts at one place the later one lies on top.
+        if path.is_relative_to(point) and len(point.parts) >= length:
+            found, length = source.split(" ")[0], len(point.parts)
+    return found
