@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sgtrack.keys import SESSION
+from pytest_sgtrack.names import run_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ def sg_tracker(request: pytest.FixtureRequest) -> Iterator[Tracker]:
     """
     session = request.config.stash.get(SESSION, None)
     if session is None:
-        yield from _throwaway_tracker(request.node.nodeid)
+        yield from _throwaway_tracker(run_name(request.node))
     else:
         # The run ends when the whole outcome is known, which no fixture sees: see session.py.
         yield session.start_test(request.node).tracker

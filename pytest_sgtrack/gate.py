@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from pytest_sgtrack.names import baseline_key, nodeid_of
 from tracking import BaselineError, Verdict
 from tracking.regression import (
     Check,
@@ -159,6 +160,15 @@ class Gate:
             nodeid_of(item), str(path), key, comparison.verdict, action, comparison.checks, text
         )
 
+    def incomplete(self, item: pytest.Item, trouble: str, markers: MarkerSettings) -> TestResult:
+        """Return the result of a test whose recording failed: nothing can be said about it."""
+        check = Check("", "", Verdict.INCOMPLETE, None, None, None, trouble)
+        path, key = baseline_path(item.path), baseline_key(item, markers.key)
+        action = action_of(Verdict.INCOMPLETE, self._settings)
+        return TestResult(
+            nodeid_of(item), str(path), key, Verdict.INCOMPLETE, action, (check,), None
+        )
+
     def _load(self, path: Path) -> dict[str, Entry] | BaselineError:
         if path not in self._entries:
             try:
@@ -166,29 +176,6 @@ class Gate:
             except BaselineError as error:
                 self._entries[path] = error
         return self._entries[path]
-
-
-def nodeid_of(item: pytest.Item) -> str:
-    """Return the node id of a test without the group that `--dist loadgroup` of xdist appends.
-
-    Runs and baselines have to be called the same however tests are spread over workers.
-    """
-    parent = item.parent
-    nodeid = f"{parent.nodeid}::{item.name}" if parent else item.nodeid
-    return nodeid if item.nodeid.startswith(f"{nodeid}@") else item.nodeid
-
-
-def baseline_key(item: pytest.Item, pinned: str | None) -> str:
-    """Return the name of a test in the baseline file of its module.
-
-    That is the node id inside the module, or the marker's `key`, with the parameters of the case
-    behind it.
-    """
-    inside = nodeid_of(item).partition("::")[2] or item.name
-    if pinned is None:
-        return inside
-    callspec = getattr(item, "callspec", None)
-    return f"{pinned}[{callspec.id}]" if callspec else pinned
 
 
 def will_be_written(update: str, checks: Iterable[Check]) -> bool:
@@ -266,8 +253,7 @@ def checks_table(checks: Iterable[Check]) -> str:
         (
             check.metric,
             check.statistic,
-            _number(check.baseline),
-            _number(check.current),
+            *_numbers(check.baseline, check.current),
             _change(check),
             "" if check.allowance is None else f"{check.allowance:.3g}",
             str(check.verdict),
@@ -284,13 +270,18 @@ def checks_table(checks: Iterable[Check]) -> str:
     )
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+def _numbers(*values: float | None) -> list[str]:
+    for digits in (6, 17):
+        shown = ["" if value is None else f"{value:.{digits}g}" for value in values]
+        if len(set(shown)) == len(set(values)):
+            break
+    return shown
 
 
 def _change(check: Check) -> str:
     if check.relative_change is not None:
-        return f"{100 * check.relative_change:+.2f} %"
+        percent = 100 * check.relative_change
+        return f"{percent:+.2f} %" if abs(percent) >= 0.005 or not percent else f"{percent:+.1g} %"
     return "" if check.change is None else f"{check.change:+.3g}"
 
 

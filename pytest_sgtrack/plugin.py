@@ -28,6 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings = settings_of(config)
     if settings is not None:
+        from pytest_sgtrack.deaths import DeathWatch
         from pytest_sgtrack.session import SessionPlugin
 
-        config.pluginmanager.register(SessionPlugin(config, settings), "sgtrack-session")
+        deaths = DeathWatch(config, settings)
+        config.pluginmanager.register(deaths, "sgtrack-deaths")
+        config.pluginmanager.register(SessionPlugin(config, settings, deaths), "sgtrack-session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -15,24 +14,23 @@ from pytest_sgtrack.gate import (
     MetricRegressionError,
     TestResult,
     accept_command,
-    baseline_key,
     failure_message,
-    nodeid_of,
     write_baselines,
 )
 from pytest_sgtrack.keys import SESSION, TEST
 from pytest_sgtrack.markers import NAME, read_markers
+from pytest_sgtrack.names import baseline_key, encodable, nodeid_of, run_name
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
-from tracking import Tracker, collect_environment
+from tracking import Note, Tracker, Verdict, collect_environment
 from tracking.regression import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from pathlib import Path
 
+    from pytest_sgtrack.deaths import DeathWatch
     from pytest_sgtrack.options import Settings
 
-_MAX_NAME_LENGTH = 1_000  # of a run
 _MAX_INT_BITS = 64  # of a number in JSON that every reader gets right
 _PAYLOAD = "sg_track"  # attribute of reports: what one test came to, as xdist can send it
 
@@ -43,24 +41,29 @@ class SessionPlugin:
     Tests run in a plain session or in workers; there they record and are judged. Results travel on
     the teardown reports to the plain session or the controller, which alone writes baselines and
     sums up.
+
+    Attributes:
+        running: the test that runs in this process now.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, deaths: DeathWatch) -> None:
         self._config = config
         self._settings = settings
+        self._deaths = deaths
         self._gate = Gate(settings)
         self._pid = os.getpid()
-        self._running: pytest.Item | None = None
+        self.running: pytest.Item | None = None
         self._phase = "setup"  # of the running test
         self._store: Tracker | None = None
         self._environment: dict[str, Any] | None = None
+        self._session_id = os.urandom(16).hex()
         self._results: dict[str, TestResult] = {}
         self._written: dict[Path, int] = {}
         self._problems: list[str] = []
         worker_input = getattr(config, "workerinput", None)
         self._is_worker = worker_input is not None
         if worker_input is not None:
-            self._environment = worker_input[_PAYLOAD]
+            self._environment, self._session_id = worker_input[_PAYLOAD]
         config.stash[SESSION] = self
 
     # Before the tests
@@ -72,7 +75,7 @@ class SessionPlugin:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Hand to a worker of xdist what need not be found out again."""
-        node.workerinput[_PAYLOAD] = self._environment_of_session()
+        node.workerinput[_PAYLOAD] = (self._environment_of_session(), self._session_id)
 
     def _environment_of_session(self) -> dict[str, Any]:
         if self._environment is None:
@@ -100,28 +103,34 @@ class SessionPlugin:
 
     def start_test(self, item: pytest.Item) -> TrackedTest:
         """Start the run of a test, for its fixture."""
-        if self._store is None:
+        directory, experiment = self._settings.directory, self._settings.experiment
+        tracker = TestTracker(directory)
+        tracker.set_experiment(experiment)
+        if self._store is None and tracker.trouble is None:
             # Held for the session, so that all tests share one connection and one segment.
-            self._store = Tracker(self._settings.directory)
-            self._store.set_experiment(self._settings.experiment)
-        tracker = TestTracker(str(self._settings.directory))
-        tracker.set_experiment(self._settings.experiment)
+            self._store = Tracker(directory)
+            self._store.set_experiment(experiment)
         config = _config_of(item)
         markers = read_markers(item)
-        name = _run_name(nodeid_of(item))
-        run = tracker.run(name, config, environment=self._environment_of_session())
+        run = tracker.run(
+            run_name(item),
+            config,
+            environment=self._environment_of_session(),
+            session=self._session_id,
+        )
         test = TrackedTest(tracker, run, run.__enter__(), markers, config)
+        tracker.leave_note(Note.SETUP)
         item.stash[TEST] = test
         return test
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """End the run of a test whose protocol breaks off: Ctrl-C, pytest.exit."""
-        self._running = item
+        self.running = item
         try:
             return (yield)
         finally:
-            self._running = None
+            self.running = None
             test = item.stash.get(TEST, None)
             if test is not None and not test.is_ended and self._is_own_process():
                 test.outcome, test.phase, test.ended_by = "failed", self._phase, "interrupted"
@@ -138,21 +147,28 @@ class SessionPlugin:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Compare a test that passed with its baseline, and fail it if it got worse."""
         self._phase = "call"
+        if TEST in item.stash:
+            item.stash[TEST].tracker.leave_note(Note.CALL)
         result = yield
-        test = item.stash.get(TEST, None)
+        test = item.stash.get(TEST, None)  # only now: a test may ask for its tracker late
         if test is not None and self._is_own_process() and not _has_failed(item, test):
             self._judge(item, test)
         return result
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
-        """Know where a test was when it is interrupted."""
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Know where a test was when it is interrupted or its process dies."""
         self._phase = "teardown"
+        if TEST in item.stash and self._is_own_process():
+            item.stash[TEST].tracker.leave_note(Note.TEARDOWN)
 
     def _judge(self, item: pytest.Item, test: TrackedTest) -> None:
         __tracebackhide__ = True
+        metrics = test.tracker.all_summaries()
+        if test.tracker.trouble is not None:
+            return  # what was recorded in part is not compared; see pytest_runtest_makereport
         sample = Sample(
-            metrics=test.tracker.all_summaries(),
+            metrics=metrics,
             config=test.config,
             environment=_lasting(self._environment_of_session()),
             seed=None,
@@ -170,14 +186,21 @@ class SessionPlugin:
         """Note how a phase went; after the last one, end the run and send the result along."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, MetricRegressionError):
-            # The message has it all; a traceback would show our own code only.
-            report.longrepr = call.excinfo.getrepr(style="value")
+            # The message has it all; a traceback would show our own code only. Editors and others
+            # who point at the place of a failure have to point at the test.
+            shown = call.excinfo.getrepr(style="value")
+            if shown.reprcrash is not None:
+                shown.reprcrash.path = str(item.path)
+                shown.reprcrash.lineno = (item.location[1] or 0) + 1
+            report.longrepr = shown
         test = item.stash.get(TEST, None)
         if test is None or not self._is_own_process():
             return report
         test.note(report, call)
         if report.when == "teardown":
             test.end()
+            if test.tracker.trouble is not None:
+                test.result = self._gate.incomplete(item, test.tracker.trouble, test.markers)
             if test.result is not None:
                 is_red_by_gate = test.result.action == FAIL and test.outcome == "failed"
                 is_acceptable = not report.failed and (
@@ -202,14 +225,19 @@ class SessionPlugin:
             self._results[report.nodeid] = TestResult.from_dict(payload)
 
     def _note_failed_subtest(self, nodeid: str) -> None:
-        item = self._running
+        item = self.running
         if item is not None and item.nodeid == nodeid and TEST in item.stash:
             item.stash[TEST].n_failed_subtests += 1
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the baselines that were asked for."""
-        if self._is_worker or self._settings.update is None or not self._is_own_process():
+        """Write the baselines that were asked for; answer for runs recorded in part."""
+        if self._is_worker or not self._is_own_process():
+            return
+        is_incomplete = any(r.verdict is Verdict.INCOMPLETE for r in self._results.values())
+        if is_incomplete and (self._settings.is_strict or self._settings.is_ci):
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        if self._settings.update is None:
             return
         self._written, errors = write_baselines(self._results.values(), self._settings.update)
         self._problems += map(str, errors)
@@ -224,6 +252,7 @@ class SessionPlugin:
             [*self._results.values()],
             self._written,
             self._problems,
+            self._deaths,
             self._shown,
         )
 
@@ -261,19 +290,6 @@ def _has_failed(item: pytest.Item, test: TrackedTest) -> bool:
     return bool(test.n_failed_subtests or getattr(item, "_excinfo", None))
 
 
-def _run_name(nodeid: str) -> str:
-    """Return a node id as a run can be called; one too long for that is cut, and stays unique."""
-    name = _encodable(nodeid)
-    if len(name) <= _MAX_NAME_LENGTH:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return f"{name[: _MAX_NAME_LENGTH - len(digest) - 3]}...{digest}"
-
-
-def _encodable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()
-
-
 def _config_of(item: pytest.Item) -> dict[str, Any]:
     callspec = getattr(item, "callspec", None)
     config = {name: _plain(value) for name, value in callspec.params.items()} if callspec else {}
@@ -284,7 +300,7 @@ def _config_of(item: pytest.Item) -> dict[str, Any]:
 def _plain(value: object) -> object:
     """Return a parameter as JSON can hold it, equal in every process."""
     if isinstance(value, str):
-        return _encodable(value)
+        return encodable(value)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_sgtrack.deaths import DeathWatch
     from pytest_sgtrack.options import Settings
 
 _MANY = 3  # tests named one by one in a command
@@ -53,6 +54,7 @@ def summarize(
     results: Sequence[TestResult],
     written: Mapping[Path, int],
     problems: Sequence[str],
+    deaths: DeathWatch,
     shown: Callable[[str], str],
 ) -> None:
     """Write the section `sg-track`: counts of all verdicts, then every test worth a look.
@@ -63,17 +65,20 @@ def summarize(
         results: of all tests that were compared.
         written: how many entries of each baseline file were added or changed.
         problems: what went wrong while writing them.
+        deaths: knows of processes that died.
         shown: gives a node id as it has to be written in a command.
     """
-    if not results and not problems:
+    if not (results or problems or deaths.crashed or deaths.left_behind):
         return
     reporter.ensure_newline()
     reporter.section("sg-track", sep="=")
-    counts = Counter(result.verdict for result in results)
-    counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    n_tests = "1 test" if len(results) == 1 else f"{len(results)} tests"
-    worst = max((result.action for result in results), key=list(_COLOURS).index, default=PASS)
-    reporter.write_line(f"{n_tests} compared: {counted}", **{_COLOURS[worst]: True})
+    if deaths.left_behind:
+        reporter.write_line(deaths.left_behind, yellow=True)
+    for test in deaths.crashed:
+        last = f" - last records: {test.last_records}" if test.last_records else ""
+        reporter.write_line(f"{test.ended_by} {shown(test.nodeid)}{last}", red=True)
+    if results:
+        _count(reporter, results)
     unsettled = [r for r in results if not (settings.update and r.verdict in _SETTLED)]
     _list_tests(reporter, unsettled, shown)
     for path, n_entries in written.items():
@@ -82,6 +87,14 @@ def summarize(
     for problem in problems:
         reporter.write_line(problem, red=True)
     _suggest(reporter, settings, results, shown)
+
+
+def _count(reporter: pytest.TerminalReporter, results: Sequence[TestResult]) -> None:
+    counts = Counter(result.verdict for result in results)
+    counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    n_tests = "1 test" if len(results) == 1 else f"{len(results)} tests"
+    worst = max((result.action for result in results), key=list(_COLOURS).index, default=PASS)
+    reporter.write_line(f"{n_tests} compared: {counted}", **{_COLOURS[worst]: True})
 
 
 def _list_tests(
@@ -121,7 +134,7 @@ def _suggest(
         r
         for r in results
         if r not in new and (r.action in (FAIL, WARN) or r.verdict is Verdict.IMPROVED)
-        if r.verdict is not Verdict.UNREADABLE_BASELINE
+        if r.verdict not in (Verdict.UNREADABLE_BASELINE, Verdict.INCOMPLETE)
     ]
     if changed:
         _write_command(reporter, "to accept what changed", changed, "all", shown)

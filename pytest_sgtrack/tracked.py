@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import pytest
 
-from tracking import Summary, Tracker
+from tracking import StoreError, Summary, Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from pytest_sgtrack.gate import TestResult
     from pytest_sgtrack.markers import MarkerSettings
 
 
+P = ParamSpec("P")
+
 # Of the outcomes of a test's phases the first of the largest weight is the test's. An xfail mark
 # takes in what breaks in the teardown too, and then the test has not simply passed.
 _WEIGHTS = {"passed": 0, "skipped": 1, "xpassed": 1, "xfailed": 2, "failed": 3, "error": 3}
+
+
+def _sparing(
+    method: Callable[Concatenate[Any, P], None],
+) -> Callable[Concatenate[TestTracker, P], None]:
+    """Wrap a method of a tracker so that trouble with the store doesn't reach the test."""
+
+    @functools.wraps(method)
+    def spared(self: TestTracker, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except StoreError as error:
+            self._note_trouble(error)
+
+    return spared
 
 
 class TestTracker(Tracker):
@@ -28,15 +48,41 @@ class TestTracker(Tracker):
 
     The test's own run is the first one. Metrics of runs started inside of it are called
     `<run>/<metric>`; a run without a name is `run_<n>`, and one of a name used before `<name>#2`.
+
+    Trouble with the store is noted and never fails the test: its own asserts decide. Where no run
+    can be started at all, the test goes on in a throwaway store.
+
+    Attributes:
+        trouble: the first error of the store, None while all is well.
     """
 
     __test__ = False
 
-    def __init__(self, directory: str) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: Path) -> None:
+        self.trouble: str | None = None
+        try:
+            super().__init__(directory)
+        except StoreError as error:
+            self._note_trouble(error)
+            super().__init__(tempfile.mkdtemp(prefix="sgtrack-"))
         self._ended: dict[str, Summary] = {}
         self._prefixes: list[str] = []  # of the active runs, the outermost first
         self._n_named: Counter[str] = Counter()
+
+    def _note_trouble(self, error: StoreError) -> None:
+        self.trouble = self.trouble or str(error)
+
+    def set_experiment(self, exp_name: str) -> None:
+        """Choose an experiment; see `Tracker.set_experiment`."""
+        try:
+            super().set_experiment(exp_name)
+        except StoreError as error:
+            self._note_trouble(error)
+            self._fall_back()
+
+    def _fall_back(self) -> None:
+        self.set_all_exp_dir(tempfile.mkdtemp(prefix="sgtrack-"))
+        super().set_experiment("throwaway")
 
     def start_run(
         self,
@@ -49,7 +95,12 @@ class TestTracker(Tracker):
         """Start a run; see `Tracker.start_run`."""
         if name is None and run_name is None:
             name = f"run_{self._n_named.total()}"
-        run_id = super().start_run(name, config, run_name=run_name, **more)
+        try:
+            run_id = super().start_run(name, config, run_name=run_name, **more)
+        except StoreError as error:
+            self._note_trouble(error)
+            self._fall_back()
+            run_id = super().start_run(name, config, run_name=run_name, **more)
         self._prefixes = self._prefixes[: len(self.active_runs) - 1]
         self._prefixes.append(self._prefix())
         return run_id
@@ -65,10 +116,30 @@ class TestTracker(Tracker):
 
     def end_run(self, status: str = "completed", **how: Any) -> int:
         """End the active run; see `Tracker.end_run`."""
-        summaries = self._active_summaries() if self.active_runs else {}
-        run_id = super().end_run(status, **how)
-        self._ended |= summaries
-        return run_id
+        run_id = self.current_run_id
+        try:
+            summaries = self._active_summaries() if self.active_runs else {}
+            run_id = super().end_run(status, **how)
+            self._ended |= summaries
+        except StoreError as error:
+            self._note_trouble(error)
+        return -1 if run_id is None else run_id
+
+    _record_unusual = _sparing(Tracker._record_unusual)
+    log = _sparing(Tracker.log)
+    histogram = _sparing(Tracker.histogram)
+    image = _sparing(Tracker.image)
+    text = _sparing(Tracker.text)
+    config = _sparing(Tracker.config)
+    leave_note = _sparing(Tracker.leave_note)
+
+    def save_comp_graph(self, tensor: Any, run_id: int | None = None) -> int:
+        """Save a computation graph; see `Tracker.save_comp_graph`. Returns -1 if it cannot be."""
+        try:
+            return super().save_comp_graph(tensor, run_id)
+        except StoreError as error:
+            self._note_trouble(error)
+            return -1
 
     def close(self) -> None:
         """Leave the experiment open: the tests of a session share it, and the session closes it."""
@@ -81,7 +152,11 @@ class TestTracker(Tracker):
         """End what the test left open inside its own run; summarise everything it recorded."""
         while len(self.active_runs) > 1:
             self.end_run(is_durable=False)
-        active = self._active_summaries() if self.active_runs else {}
+        try:
+            active = self._active_summaries() if self.active_runs else {}
+        except StoreError as error:
+            self._note_trouble(error)
+            active = {}
         return active | self._ended
 
 

@@ -29,7 +29,7 @@ from tracking.experiment_db import ExperimentDBManager
 from tracking.graph import _build_graph_data
 from tracking.journal import Note
 from tracking.model import Direction, RecordInfo, RunInfo, Status, Summary, Verdict
-from tracking.recovery import Recovery, recover
+from tracking.recovery import Recovery, dead_segments, recover
 from tracking.tracker import Tracker
 
 __all__ = [
@@ -59,5 +59,6 @@ __all__ = [
     "__version__",
     "_build_graph_data",
     "collect_environment",
+    "dead_segments",
     "recover",
 ]

@@ -124,6 +124,14 @@ class Recorder:
             self._runs.append(active)
             return active
 
+    def join_run(self, run_id: int, uuid: str, name: str, pid: int) -> ActiveRun:
+        """Record into a run that another process has started and will end."""
+        with self._lock:
+            start = self._writable_segment().tell()
+            active = ActiveRun(self, run_id, uuid, name, start, has_other_writers=True, pid=pid)
+            self._runs.append(active)
+            return active
+
     def append(self, run: ActiveRun, records: Iterable[tuple[str, float]], step: int) -> None:
         """Write checked records of one step, all of them or none."""
         wall_time = time.time()
@@ -175,6 +183,7 @@ class Recorder:
         with self._lock:
             if run.has_other_writers or self._segment is None:
                 self.drain()
+                recover(self.db)  # what processes forked or spawned by this one have left
                 return self.db.read_summaries(run.run_id)
             end = self._segment.tell()
             if run._summaries[0] != end:

@@ -309,6 +309,28 @@ class Tracker:
         else:
             self._target = ({}, _no_segment)
 
+    # Other processes
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Describe the tracker for a process that is spawned: it records into the same runs."""
+        for run in self._active:
+            run.has_other_writers = True
+        return {
+            "all_exp_dir": self._all_exp_dir,
+            "experiment": self.cur_exp_path,
+            "active": [
+                (run.recorder.db.db_path, run.run_id, run.uuid, run.name, run.pid)
+                for run in self._active
+            ],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._all_exp_dir = state["all_exp_dir"]
+        path = state["experiment"]
+        self._recorder = recorder_of(path) if path is not None else None
+        self._active = [recorder_of(path).join_run(*run) for path, *run in state["active"]]
+        self._follow_active_run()
+
     # Recording
 
     def record(self, metric_name: str, value: float, step: int) -> None:
