@@ -1,36 +1,46 @@
 """Experiment tracking on SQLite: runs, metrics, histograms, images, texts, computation graphs.
 
-import tracking as sg
+Example::
 
-tracker = sg.Tracker()
-tracker.set_experiment("mnist")
-with tracker.run("baseline", {"lr": 0.01}):
-    tracker.record("loss", 0.5, step=0)
+    import tracking as sg
+
+    tracker = sg.Tracker()
+    tracker.set_experiment("mnist")
+    with tracker.run("baseline", {"lr": 0.01}):
+        tracker.record("loss", 0.5, step=0)
+
+A module is imported when the first of its names is used (PEP 562): `import tracking` itself is to
+cost next to nothing.
 """
 
+from importlib import import_module
+
 from tracking._version import __version__
-from tracking.environment import collect_environment
-from tracking.errors import (
-    BaselineError,
-    InvalidArgumentError,
-    JournalError,
-    NewerSchemaError,
-    NoActiveRunError,
-    NoExperimentError,
-    NotAnExperimentError,
-    RunNotFoundError,
-    RunStateError,
-    StoreBusyError,
-    StoreError,
-    TrackingError,
-    TrackingWarning,
-)
-from tracking.experiment_db import ExperimentDBManager
-from tracking.graph import _build_graph_data
-from tracking.journal import Note
-from tracking.model import Direction, RecordInfo, RunInfo, Status, Summary, Verdict
-from tracking.recovery import Recovery, dead_segments, recover
-from tracking.tracker import Tracker
+
+TYPE_CHECKING = False  # typing alone would take longer to import than all that is imported here
+if TYPE_CHECKING:
+    from tracking.environment import collect_environment
+    from tracking.errors import (
+        BaselineError,
+        InvalidArgumentError,
+        JournalError,
+        NewerSchemaError,
+        NoActiveRunError,
+        NoExperimentError,
+        NotAnExperimentError,
+        RunNotFoundError,
+        RunStateError,
+        StoreBusyError,
+        StoreError,
+        TrackingError,
+        TrackingWarning,
+    )
+    from tracking.experiment_db import ExperimentDBManager
+    from tracking.graph import _build_graph_data
+    from tracking.journal import Note
+    from tracking.model import Direction, RecordInfo, RunInfo, Status, Summary, Verdict
+    from tracking.recovery import Recovery, dead_segments, recover
+    from tracking.tracker import Tracker
 
 __all__ = [
     "BaselineError",
@@ -62,3 +72,46 @@ __all__ = [
     "dead_segments",
     "recover",
 ]
+
+_HOMES = {
+    "BaselineError": "errors",
+    "Direction": "model",
+    "ExperimentDBManager": "experiment_db",
+    "InvalidArgumentError": "errors",
+    "JournalError": "errors",
+    "NewerSchemaError": "errors",
+    "NoActiveRunError": "errors",
+    "NoExperimentError": "errors",
+    "NotAnExperimentError": "errors",
+    "Note": "journal",
+    "RecordInfo": "model",
+    "Recovery": "recovery",
+    "RunInfo": "model",
+    "RunNotFoundError": "errors",
+    "RunStateError": "errors",
+    "Status": "model",
+    "StoreBusyError": "errors",
+    "StoreError": "errors",
+    "Summary": "model",
+    "Tracker": "tracker",
+    "TrackingError": "errors",
+    "TrackingWarning": "errors",
+    "Verdict": "model",
+    "_build_graph_data": "graph",
+    "collect_environment": "environment",
+    "dead_segments": "recovery",
+    "recover": "recovery",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module, once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,11 +11,11 @@ import math
 import numbers
 import operator
 import os
+import sys
 import unicodedata
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from decimal import Decimal
-from typing import Any
+from typing import Any, SupportsFloat, TypeGuard
 
 from tracking.errors import InvalidArgumentError
 from tracking.model import Status, encode_number
@@ -90,7 +90,7 @@ def checked_value(value: object) -> float:
                 "value", f"{type(value).__name__} does not give its number: {error}"
             ) from error
     is_other = isinstance(number, bool) or _numpy_kind(value) in _NUMPY_TIMES
-    if is_other or not isinstance(number, numbers.Real | Decimal):
+    if is_other or not (isinstance(number, numbers.Real) or _is_decimal(number)):
         raise InvalidArgumentError("value", f"expected a real number, got {described(value)}")
     try:
         converted = float(number)
@@ -238,6 +238,12 @@ def _sorted(members: list[Any]) -> list[Any]:
         return sorted(members)
     except TypeError:  # members of several types
         return sorted(members, key=as_json)
+
+
+def _is_decimal(number: object) -> TypeGuard[SupportsFloat]:
+    # decimal is imported only where somebody has one.
+    decimal = sys.modules.get("decimal")
+    return decimal is not None and isinstance(number, decimal.Decimal)
 
 
 def _numpy_kind(value: object) -> object:

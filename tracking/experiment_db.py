@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import os
@@ -549,6 +548,8 @@ class ExperimentDBManager:
         Raises:
             RunNotFoundError: no such run.
         """
+        import base64
+
         rows = self._select(
             "SELECT name, step, width, height, channels, image_data, wall_time"
             " FROM images WHERE run_id = ? ORDER BY step, id",

@@ -824,7 +824,9 @@ def test_every_method_of_the_tracker_is_documented():
     assert all(inspect.getdoc(getattr(sg.Tracker, name)) for name in methods)
 
 
-def test_a_store_that_cannot_be_written_raises_and_the_run_goes_on(tracker, tmp_path, monkeypatch):
+def test_a_run_whose_end_cannot_be_stored_is_over_and_is_ended_when_it_can(
+    tracker, tmp_path, monkeypatch
+):
     monkeypatch.setattr("tracking.connection.BUSY_TIMEOUT_S", 0.05)
     run_id = tracker.start_run()
     tracker.record("loss", 1.0, 0)
@@ -832,10 +834,14 @@ def test_a_store_that_cannot_be_written_raises_and_the_run_goes_on(tracker, tmp_
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         with pytest.raises(sg.StoreBusyError, match="in use"):
-            tracker.end_run()
-        tracker.record("loss", 2.0, 1)
+            tracker.end_run("failed", outcome="mine")
+        assert tracker.current_run_id is None
+        with pytest.raises(sg.StoreBusyError):
+            tracker.start_run()
+        assert tracker.current_run_id is None
     finally:
         os.close(lock)
-    assert tracker.current_run_id == run_id
-    tracker.end_run()
-    assert series(tracker, run_id, "loss") == [(0, 1.0), (1, 2.0)]
+    tracker.close()
+    run = tracker.get_run(run_id)
+    assert (run.status, run.outcome, run.num_records) == ("failed", "mine", [1])
+    assert tracker.summary(run_id)["loss"]["last"] == 1.0

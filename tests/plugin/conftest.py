@@ -6,11 +6,14 @@ import json
 import shutil
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tracking import Tracker
+
+if TYPE_CHECKING:
+    from _pytest.pytester import RunResult
 
 WAYS = {"no-xdist": ("-p", "no:xdist"), "n0": ("-n0",), "n2": ("-n2",)}
 """Ways to run that have to come to the same."""
@@ -57,7 +60,7 @@ class Project:
 
     def pytest(
         self, *arguments: str, way: str = "no-xdist", folder: str = ".", **environment: str
-    ) -> pytest.RunResult:
+    ) -> RunResult:
         """Run pytest, in `folder`, with these variables added to the environment."""
         with self._monkeypatch.context() as patch:
             for name, value in environment.items():
@@ -65,7 +68,7 @@ class Project:
             patch.chdir(self.path / folder)
             return self._pytester.runpytest_subprocess(*_ALWAYS, *WAYS[way], *arguments)
 
-    def track(self, *arguments: str, **how: str) -> pytest.RunResult:
+    def track(self, *arguments: str, **how: str) -> RunResult:
         """Run pytest with --sg-track."""
         return self.pytest("--sg-track", *arguments, **how)
 
@@ -138,15 +141,29 @@ _LOSS_TEST = """
 """
 
 
+@pytest.fixture(scope="session")
+def loss_baseline() -> dict[str, bytes]:
+    """Baselines of `_LOSS_TEST` once one test has had them written, so that it happens once."""
+    return {}
+
+
 @pytest.fixture
-def trained(project: Project) -> Project:
+def trained(project: Project, loss_baseline: dict[str, bytes]) -> Project:
     """A project with one test, accepted at a loss of 1; the variable LOSS makes it another."""
-    return project.write(_LOSS_TEST).accept()
+    project.write(_LOSS_TEST)
+    if not loss_baseline:
+        loss_baseline |= project.accept().baselines()
+        project.forget()
+    for path, content in loss_baseline.items():
+        (project.path / path).parent.mkdir(exist_ok=True)
+        (project.path / path).write_bytes(content)
+    return project
 
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> str:
     """Each way to run pytest, for `Project.pytest`."""
-    if request.param != "no-xdist":
+    name: str = request.param
+    if name != "no-xdist":
         pytest.importorskip("xdist")
-    return request.param
+    return name

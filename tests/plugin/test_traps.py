@@ -100,13 +100,16 @@ SUBTESTS = """
 @pytest.mark.skipif(pytest.version_tuple < (9,), reason="subtests came with pytest 9")
 @pytest.mark.parametrize("way", ["no-xdist", "n2"], indirect=True)
 def test_a_test_with_failed_subtests_is_not_compared(project, way):
-    project.write(SUBTESTS).accept().track("--sg-track-update=all", BREAKS="1")
-    project.track(BREAKS="1", way=way).stdout.fnmatch_lines("1 test compared: 1 identical")
+    project.write(SUBTESTS).accept()
+    before = project.baselines()
+    result = project.track("--sg-track-update=new", BREAKS="1", way=way)
+    result.stdout.fnmatch_lines("1 test compared: 1 regressed")
     runs = project.runs()
     for name in ("test_fixture", "TestUnit::test_method"):
         assert runs[f"test_it.py::{name}"].end[:3] == ("failed", "failed", "call")
         assert runs[f"test_it.py::{name}"].verdict is None
-    project.track().stdout.fnmatch_lines("3 tests compared: 2 identical, 1 improved")
+    assert runs["test_it.py::test_after"].verdict == "regressed"
+    assert project.baselines() == before
 
 
 CHILDREN = """
@@ -204,6 +207,17 @@ def test_nothing_recorded_where_a_baseline_is_expected_is_red(project):
     project.track(SILENT="1").assert_outcomes(failed=2)
 
 
+def test_a_tracker_asked_for_late_is_compared_all_the_same(project):
+    project.write("""
+        import os
+
+        def test_late(request):
+            tracker = request.getfixturevalue("tracker")
+            tracker.record("loss", float(os.environ.get("LOSS", "1")), 0)
+    """).accept()
+    project.track(LOSS="2").assert_outcomes(failed=1)
+
+
 def test_what_a_fork_of_a_test_does_is_not_the_end_of_the_test(project):
     project.write("""
         import os
@@ -249,9 +263,8 @@ def test_a_fixture_of_the_users_called_tracker_goes_first(project):
             assert tracker == "theirs"
         """
     ).accept()
-    project.track().assert_outcomes(passed=2)
-    assert project.runs().keys() == {"test_it.py::test_both"}
     project.track(LOSS="2").assert_outcomes(passed=1, failed=1)
+    assert project.runs().keys() == {"test_it.py::test_both"}
     project.pytest(LOSS="2").assert_outcomes(passed=2)
 
 

@@ -1,0 +1,285 @@
+"""Imports point one way, and what a file may do shows in what it imports.
+
+Read from the source, so that an import inside a function counts. Imports for type checkers only do
+not: they bind nothing at run time.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import tracking
+
+CORE = Path(tracking.__file__).parent
+PLUGIN = CORE.parent / "pytest_sgtrack"
+FILES = sorted((*CORE.rglob("*.py"), *PLUGIN.rglob("*.py")))
+
+# What each file of the core imports of the core. A new file needs a line here: think where it
+# stands. Packages stand for what their __init__ exports; "" is `tracking` itself.
+ALLOWED = {
+    "_version": set(),
+    "errors": set(),
+    "model": set(),
+    "schema": set(),
+    "filesystem": set(),
+    "environment": set(),
+    "arguments": {"errors", "model"},
+    "summary": {"model"},
+    "journal": {"errors"},
+    "media": {"arguments", "errors"},
+    "records": {"model", "summary"},
+    "connection": {"errors", "filesystem", "schema"},
+    "graph": {"graph.capture"},
+    "graph.capture": {"errors"},
+    "regression": {"regression.baseline", "regression.direction", "regression.rules"},
+    "regression.baseline": {"errors", "model"},
+    "regression.direction": {"model"},
+    "regression.rules": {"errors", "model", "regression.direction"},
+    "experiment_db": {
+        *("arguments", "connection", "errors", "graph", "model", "records", "schema"),
+    },
+    "recovery": {"connection", "errors", "experiment_db", "journal", "records"},
+    "recorder": {
+        *("connection", "errors", "experiment_db", "journal", "records", "recovery", "summary"),
+    },
+    "tracker": {
+        *("arguments", "errors", "experiment_db", "graph", "journal", "media", "recorder"),
+    },
+    "": {"_version"},  # the others at first use: see test_public_api.py
+    "cli": {"", "journal", "recovery"},
+    "__main__": {"cli"},
+}
+
+PURE = (
+    *("errors", "model", "summary", "arguments", "media"),
+    *("graph", "graph.capture", "regression.direction", "regression.rules"),
+)
+REACHES_OUT = {
+    *("asyncio", "ctypes", "fcntl", "glob", "http", "importlib", "io", "logging", "mmap"),
+    *("multiprocessing", "os", "pathlib", "shutil", "socket", "sqlite3", "subprocess"),
+    *("tempfile", "threading", "time", "urllib"),
+}
+# What pure files may use all the same: names for the protocol of paths, which touch no file.
+PURE_ALL_THE_SAME = {("arguments", "os.PathLike"), ("arguments", "os.fsdecode")}
+
+
+class Import(NamedTuple):
+    """`from module import name`, or `import module` where `name` is None."""
+
+    module: str
+    name: str | None
+
+
+def is_for_type_checkers(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) in (
+        "TYPE_CHECKING",
+        "typing.TYPE_CHECKING",
+    )
+
+
+def walk(node):
+    """Walk over what runs: all nodes but those for type checkers only."""
+    yield node
+    children = ast.iter_child_nodes(node)
+    if is_for_type_checkers(node):
+        children = node.orelse
+    for child in children:
+        yield from walk(child)
+
+
+def imports(tree):
+    for node in walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from (Import(module, alias.name) for alias in node.names)
+
+
+def modules_of_core(tree):
+    """The files of the core that a source imports, named as in ALLOWED."""
+    found = set()
+    for module, name in imports(tree):
+        if module == "tracking" or module.startswith("tracking."):
+            rest = module.removeprefix("tracking").removeprefix(".")
+            inner = f"{rest}.{name}".removeprefix(".")
+            found.add(inner if inner in ALLOWED else rest)
+    return found
+
+
+def attributes(tree):
+    """Dotted names that a source uses, such as os.PathLike."""
+    return {ast.unparse(node) for node in walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def names_called(tree):
+    return {ast.unparse(node.func) for node in walk(tree) if isinstance(node, ast.Call)}
+
+
+def reaches_out(name, tree):
+    """What a source uses that could reach a file, a process or the clock."""
+    found = set()
+    for module in {module.partition(".")[0] for module, _ in imports(tree)} & REACHES_OUT:
+        used = {used for used in attributes(tree) if used.startswith(f"{module}.")} or {module}
+        found |= {use for use in used if (name, use) not in PURE_ALL_THE_SAME}
+    return found | (names_called(tree) & {"open", "exec", "eval", "__import__"})
+
+
+def prints(tree):
+    return bool(
+        names_called(tree) & {"print", "warnings.showwarning"}
+        or attributes(tree) & {"sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"}
+        or {("sys", "stdout"), ("sys", "stderr")} & set(imports(tree))
+    )
+
+
+def not_public(tree):
+    """Imports from the core of what it does not offer to everybody."""
+    found = []
+    for module, name in imports(tree):
+        if module.partition(".")[0] != "tracking":
+            continue
+        package = CORE.joinpath(*module.split(".")[1:])
+        is_public = (package / "__init__.py").exists() and name is not None
+        if not is_public or name not in importlib.import_module(module).__all__:
+            found.append((module, name))
+    return found
+
+
+def name_of(path):
+    """Name of a file of the core as in ALLOWED."""
+    parts = path.relative_to(CORE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def label(path):
+    return str(path.relative_to(CORE.parent))
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+in_core = pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=label)
+in_plugin = pytest.mark.parametrize("path", sorted(PLUGIN.rglob("*.py")), ids=label)
+everywhere = pytest.mark.parametrize("path", FILES, ids=label)
+
+
+@in_core
+def test_imports_of_the_core_point_one_way(path):
+    name = name_of(path)
+    assert name in ALLOWED, f"{path} is new; give it its place in ALLOWED"
+    assert modules_of_core(parsed(path)) == ALLOWED[name]
+
+
+def test_one_way_is_one_way():
+    def reachable(name, seen=()):
+        assert name not in seen, f"a circle: {' -> '.join((*seen, name))}"
+        for inner in ALLOWED[name]:
+            reachable(inner, (*seen, name))
+
+    for name in ALLOWED:
+        reachable(name)
+
+
+@in_core
+def test_the_core_knows_neither_pytest_nor_the_plugin(path):
+    foreign = {"pytest", "_pytest", "pluggy", "xdist", "pytest_sgtrack", "tabulate"}
+    found = {module.partition(".")[0] for module, _ in imports(parsed(path))}
+    assert found.isdisjoint(foreign)
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_files_touch_no_file_no_process_and_no_clock(name):
+    path = CORE.joinpath(*name.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    assert reaches_out(name, parsed(path)) == set()
+
+
+def test_errors_import_nothing():
+    assert set(imports(parsed(CORE / "errors.py"))) == {Import("__future__", "annotations")}
+
+
+@everywhere
+def test_only_one_file_opens_sqlite(path):
+    tree = parsed(path)
+    opens = names_called(tree) & {"sqlite3.connect", "connect", "sqlite3.dbapi2.connect"}
+    modules = {module for module, _ in imports(tree) if module.startswith("sqlite3")}
+    if path == CORE / "connection.py":
+        assert opens == {"sqlite3.connect"}
+    else:
+        assert not opens
+        assert not modules
+
+
+@in_core
+def test_only_the_command_line_prints(path):
+    assert prints(parsed(path)) == (path.name == "cli.py")
+
+
+@in_plugin
+def test_the_plugin_takes_of_the_core_what_is_public(path):
+    assert not_public(parsed(path)) == []
+
+
+@everywhere
+def test_imports_name_the_whole_way(path):
+    assert [module for module, _ in imports(parsed(path)) if module.startswith(".")] == []
+
+
+def test_importing_the_core_imports_the_standard_library_only():
+    script = (
+        "import sys, json; before = set(sys.modules); import tracking;"
+        " print(json.dumps(sorted({name.partition('.')[0] for name in set(sys.modules) - before})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        env=os.environ | {"PYTHONPATH": str(CORE.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "tracking" in loaded
+    assert loaded - sys.stdlib_module_names == {"tracking"}
+
+
+# The tests above see what they should see
+
+
+@pytest.mark.parametrize(
+    ("look", "source", "found"),
+    [
+        (modules_of_core, "from tracking import records, errors as e", {"records", "errors"}),
+        (modules_of_core, "def f():\n import tracking.tracker", {"tracker"}),
+        (modules_of_core, "from tracking import Tracker", {""}),
+        (modules_of_core, "from tracking.graph.capture import x", {"graph.capture"}),
+        (modules_of_core, "from tracking.graph import capture", {"graph.capture"}),
+        (modules_of_core, "if TYPE_CHECKING:\n import tracking.tracker", set()),
+        (modules_of_core, "if TYPE_CHECKING:\n 1\nelse:\n import tracking.model", {"model"}),
+        (lambda tree: reaches_out("media", tree), "import os\nos.getcwd()", {"os.getcwd"}),
+        (lambda tree: reaches_out("media", tree), "from os import path", {"os"}),
+        (lambda tree: reaches_out("arguments", tree), "import os\nos.PathLike", set()),
+        (lambda tree: reaches_out("media", tree), "open('x')", {"open"}),
+        (prints, "print(1)", True),
+        (prints, "sys.stderr.write('x')", True),
+        (prints, "'print(1)'", False),
+        (not_public, "from tracking import Tracker", []),
+        (not_public, "from tracking import arguments", [("tracking", "arguments")]),
+        (not_public, "import tracking", [("tracking", None)]),
+        (not_public, "from tracking.tracker import Tracker", [("tracking.tracker", "Tracker")]),
+        (not_public, "from tracking.regression import compare", []),
+        (not_public, "from tracking.regression import rules", [("tracking.regression", "rules")]),
+    ],
+)
+def test_violations_are_seen(look, source, found):
+    assert look(ast.parse(source)) == found
