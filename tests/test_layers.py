@@ -10,6 +10,7 @@ import ast
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -219,6 +220,13 @@ def test_only_one_file_opens_sqlite(path):
     else:
         assert not opens
         assert not modules
+
+
+@in_core
+def test_placeholders_in_sql_have_no_numbers(path):
+    # sqlite3 of Python 3.12.0 and 3.12.1 takes ?1 for a named parameter and warns at every call.
+    texts = [node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)]
+    assert not [text for text in texts if isinstance(text, str) and re.search(r"\?\d", text)]
 
 
 @in_core

@@ -57,6 +57,7 @@ class Connection:
     def _reset(self) -> None:
         self._connection: sqlite3.Connection | None = None
         self._lock_fd: int | None = None
+        self._checkpointed_size = 0
         self._lock = threading.RLock()
 
     def open(self) -> None:
@@ -248,6 +249,7 @@ class Connection:
             connection.execute(f"PRAGMA journal_mode = {mode}")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute("PRAGMA journal_size_limit = 0")
             if not schema.is_current(connection):
                 with _transaction(connection):
                     schema.migrate(connection)
@@ -287,8 +289,17 @@ class Connection:
             fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 
     def _checkpoint_if_due(self, connection: sqlite3.Connection) -> None:
-        if self._wal_size() > _CHECKPOINT_FROM_BYTES:
+        """Checkpoint whenever the -wal has grown by a few megabytes.
+
+        SQLite starts it afresh, and cuts it off, at the first write after a checkpoint that no
+        reader was in the way of; until then it grows on.
+        """
+        size = self._wal_size()
+        if size < self._checkpointed_size:
+            self._checkpointed_size = 0
+        if size > self._checkpointed_size + _CHECKPOINT_FROM_BYTES:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._checkpointed_size = size
 
     def _wal_size(self) -> int:
         try:

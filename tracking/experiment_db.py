@@ -135,8 +135,8 @@ class ExperimentDBManager:
                 environment_id = _environment_id(connection, run.environment)
             cursor = connection.execute(
                 "INSERT INTO runs (name, created_at, config, uuid, parent, environment_id, writer,"
-                " session, attempt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
-                " (SELECT COUNT(*) + 1 FROM runs WHERE name = ?1 AND session = ?8))",
+                " session, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
+                " (SELECT COUNT(*) + 1 FROM runs WHERE name = ? AND session = ?))",
                 (
                     run.name,
                     run.created_at,
@@ -145,6 +145,8 @@ class ExperimentDBManager:
                     run.parent,
                     environment_id,
                     run.writer,
+                    run.session,
+                    run.name,
                     run.session,
                 ),
             )

@@ -298,10 +298,10 @@ def test_ranges_find_what_a_full_scan_finds(tmp_path_factory, batches, deleted):
             )
             scanned = query(
                 db,
-                "SELECT step FROM records WHERE run_id = ?1 AND metric_id ="
-                " (SELECT id FROM metrics WHERE name = ?2) UNION ALL"
-                " SELECT step FROM non_finite_records WHERE run_id = ?1 AND metric_id ="
-                " (SELECT id FROM metrics WHERE name = ?2)",
+                "WITH all_records AS (SELECT run_id, metric_id, step FROM records UNION ALL"
+                " SELECT run_id, metric_id, step FROM non_finite_records)"
+                " SELECT step FROM all_records JOIN metrics AS m ON m.id = metric_id"
+                " WHERE run_id = ? AND m.name = ?",
                 runs[run],
                 f"m{metric}",
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_sgtrack.markers import read_markers
+
 # Each test records 1, 1 at first and then the values of its name.
 MODULE = """
     import os
@@ -102,11 +104,8 @@ def test_markers_say_how_each_metric_is_compared(project):
     ],
 )
 def test_a_marker_that_makes_no_sense_is_a_usage_error_that_names_the_test(
-    request, tmp_path, arguments, problem
+    request, arguments, problem
 ):
-    """In this process: nine sessions of their own would only repeat what the next test shows."""
-    from pytest_sgtrack.markers import read_markers
-
     item = request.node
     item.add_marker(eval(f"pytest.mark.sg_track({arguments})"))
     with pytest.raises(pytest.UsageError) as caught:

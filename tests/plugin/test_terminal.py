@@ -69,8 +69,8 @@ def test_an_improvement_is_shown_with_the_command_that_accepts_it(trained):
 
 
 def test_an_update_says_what_it_wrote_and_suggests_nothing(trained):
-    section = _section(trained.track("--sg-track-update=all", LOSS="2"))
-    assert section[0] == "1 test compared: 1 regressed"
+    section = _section(trained.track("--sg-track-update=all", LOSS="0.5"))
+    assert section[0] == "1 test compared: 1 improved"
     assert section[-1] == "wrote __baselines__/test_it.json: 1 of its tests; review and commit it"
 
 
