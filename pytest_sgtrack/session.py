@@ -117,6 +117,7 @@ class SessionPlugin:
             config,
             environment=self._environment_of_session(),
             session=self._session_id,
+            is_deferred=True,
         )
         test = TrackedTest(tracker, run, run.__enter__(), markers, config)
         tracker.leave_note(Note.SETUP)

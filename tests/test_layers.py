@@ -45,15 +45,18 @@ ALLOWED = {
     "regression.baseline": {"errors", "model"},
     "regression.direction": {"model"},
     "regression.rules": {"errors", "model", "regression.direction"},
+    "events": {"arguments", "model"},
     "experiment_db": {
-        *("arguments", "connection", "errors", "graph", "model", "records", "schema"),
+        *("arguments", "connection", "errors", "events", "graph", "model", "records", "schema"),
     },
-    "recovery": {"connection", "errors", "experiment_db", "journal", "records"},
+    "recovery": {"connection", "errors", "events", "experiment_db", "journal", "records"},
     "recorder": {
-        *("connection", "errors", "experiment_db", "journal", "records", "recovery", "summary"),
+        *("connection", "errors", "events", "experiment_db", "journal", "records", "recovery"),
+        "summary",
     },
     "tracker": {
-        *("arguments", "errors", "experiment_db", "graph", "journal", "media", "recorder"),
+        *("arguments", "errors", "events", "experiment_db", "graph", "journal", "media"),
+        "recorder",
     },
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli": {"", "journal", "recovery"},
@@ -61,7 +64,7 @@ ALLOWED = {
 }
 
 PURE = (
-    *("errors", "model", "summary", "arguments", "media"),
+    *("errors", "model", "summary", "arguments", "events", "media"),
     *("graph", "graph.capture", "regression.direction", "regression.rules"),
 )
 REACHES_OUT = {

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_S = 10.0
 """How long we wait for other processes before giving up with `StoreBusyError`."""
 
-_CHECKPOINT_FROM_BYTES = 4 << 20
+_CHECKPOINT_FROM_BYTES = 32 << 20  # each costs two flushes, some 6 ms
 
 
 def journal_folder(db_path: Path) -> Path:

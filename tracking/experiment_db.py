@@ -20,6 +20,7 @@ from tracking.errors import (
     StoreError,
     TrackingWarning,
 )
+from tracking.events import EndedRun, NewRun, RunEnd
 from tracking.graph import check_graph_data
 from tracking.model import RecordInfo, RunInfo, Status
 
@@ -30,44 +31,27 @@ if TYPE_CHECKING:
     from tracking.model import Summary
 
 
-class NewRun(NamedTuple):
-    """What a run starts with; texts and mappings are checked already."""
-
-    name: str
-    config: dict[str, Any]
-    uuid: str
-    created_at: float
-    parent: str | None = None
-    environment: str | None = None  # JSON text
-    writer: str | None = None
-    session: str | None = None
-
-
-class RunEnd(NamedTuple):
-    """How a run ended; see `RunInfo` for the fields."""
-
-    status: Status
-    outcome: str | None = None
-    phase: str | None = None
-    ended_by: str | None = None
-    verdict: str | None = None
-    duration_s: float | None = None
-
-
 class Drained(NamedTuple):
-    """Records on their way from a segment into the tables.
+    """What is on its way from a segment into the tables.
 
     Attributes:
-        batches: gives the records that lie behind an offset of the segment and before `end`; None
-            when there are none. The database says which offset: what a drain stored that was
-            interrupted before it could say so must not be stored again.
-        writer: uuid of the segment, None when there is none.
+        writer: uuid of the segment.
         end: offset in it behind the last of the records.
+        batches: gives the records that lie behind an offset of the segment and before `end`. The
+            database says which offset: what a drain stored that was interrupted before it could
+            say so must not be stored again.
+        started: runs that have started; those the database knows already are passed over.
+        ended: runs that have ended; the first end of a run stays.
+        makes_up_runs: whether records of a run that was never here get one: the database it was in
+            is gone, and records are worth more than its name.
     """
 
-    batches: Callable[[int], Iterable[records.Batch]] | None
-    writer: str | None
+    writer: str
     end: int
+    batches: Callable[[int], Iterable[records.Batch]]
+    started: Sequence[NewRun] = ()
+    ended: Sequence[EndedRun] = ()
+    makes_up_runs: bool = False
 
 
 class AbandonedRun(NamedTuple):
@@ -130,27 +114,19 @@ class ExperimentDBManager:
     def insert_run(self, run: NewRun) -> int:
         """Create a run from checked values. Returns run_id."""
         with self._db.writing() as connection:
-            environment_id = None
-            if run.environment is not None:
-                environment_id = _environment_id(connection, run.environment)
-            cursor = connection.execute(
-                "INSERT INTO runs (name, created_at, config, uuid, parent, environment_id, writer,"
-                " session, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
-                " (SELECT COUNT(*) + 1 FROM runs WHERE name = ? AND session = ?))",
-                (
-                    run.name,
-                    run.created_at,
-                    arguments.as_json(run.config),
-                    run.uuid,
-                    run.parent,
-                    environment_id,
-                    run.writer,
-                    run.session,
-                    run.name,
-                    run.session,
-                ),
-            )
-            return int(cursor.lastrowid or 0)
+            return _insert_run(connection, run)
+
+    def run_id_of(self, uuid: str) -> int:
+        """Return the number of a run.
+
+        Raises:
+            RunNotFoundError: it is not here, or was deleted.
+        """
+        with self._db.reading() as connection:
+            run_id = _run_id_of(connection, uuid)
+        if run_id is None:
+            raise RunNotFoundError(uuid, self.db_path)
+        return run_id
 
     def update_config(self, run_id: int, hparams: Mapping[str, Any]) -> None:
         """Add hyper-parameters to a run's config; those of the same name are replaced."""
@@ -180,25 +156,6 @@ class ExperimentDBManager:
                     f"run {run_id} ended as {old}; how a run ended does not change (to {new})"
                 )
             self._end(connection, run_id, RunEnd(new))
-
-    def finish_run(
-        self,
-        run_id: int,
-        end: RunEnd,
-        summaries: Mapping[str, Summary],
-        drained: Drained,
-        *,
-        is_durable: bool,
-    ) -> bool:
-        """End a run and store its last records and its summaries, in one transaction.
-
-        Returns:
-            False when the run had ended before, or is not there any more: the first end stays.
-        """
-        with self._db.writing(is_durable=is_durable) as connection:
-            self._append(connection, drained)
-            records.store_summaries(connection, run_id, summaries)
-            return self._end(connection, run_id, end)
 
     def _end(self, connection: sqlite3.Connection, run_id: int, end: RunEnd) -> bool:
         cursor = connection.execute(
@@ -251,47 +208,34 @@ class ExperimentDBManager:
         name = arguments.checked_name("metric_name", metric_name)
         row = (arguments.checked_step(step), arguments.checked_value(value), time.time())
         with self._db.writing() as connection:
-            (run_id,) = self._run_row(connection, run_id)
-            records.insert_batches(connection, [records.Batch(run_id, name, [row])])
+            _, uuid = self._run_row(connection, run_id, "uuid")
+            records.insert_batches(connection, [records.Batch(uuid, name, [row])], _run_id_of)
 
-    def append(self, drained: Drained) -> None:
-        """Store records drained from a segment, and how far it is drained, in one transaction."""
-        with self._db.writing() as connection:
-            self._append(connection, drained)
-
-    def _append(self, connection: sqlite3.Connection, drained: Drained) -> None:
-        if drained.batches is None:
-            return
-        query = "SELECT drained_to FROM segments WHERE writer = ?"
-        row = connection.execute(query, (drained.writer,)).fetchone()
-        records.insert_batches(connection, drained.batches(row[0] if row else 0))
-        connection.execute(
-            "INSERT INTO segments (writer, drained_to) VALUES (?, ?)"
-            " ON CONFLICT (writer) DO UPDATE SET drained_to = excluded.drained_to",
-            (drained.writer, drained.end),
-        )
-
-    def run_ids(self, uuids: Iterable[str]) -> dict[str, int]:
-        """Return the ids of runs by uuid, deleted ones left out.
-
-        A run that was never here, since the database it was in is gone, is made up, failed and
-        `lost`: its records are worth more than its name.
-        """
-        ids = {}
-        with self._db.writing() as connection:
-            for uuid in sorted(uuids):
-                query = "SELECT id FROM runs WHERE uuid = ?"
-                row = connection.execute(query, (uuid,)).fetchone()
-                query = "SELECT 1 FROM deleted_runs WHERE uuid = ?"
-                if row is None and not connection.execute(query, (uuid,)).fetchone():
-                    row = connection.execute(
-                        "INSERT INTO runs (name, created_at, status, uuid, ended_by)"
-                        " VALUES (?, ?, 'failed', ?, 'lost') RETURNING id",
-                        (f"recovered {uuid[:8]}", time.time(), uuid),
-                    ).fetchone()
-                if row is not None:
-                    ids[uuid] = int(row[0])
-        return ids
+    def append(self, drained: Drained, *, is_durable: bool = False) -> None:
+        """Store what was drained from a segment, and how far it is, in one transaction."""
+        with self._db.writing(is_durable=is_durable) as connection:
+            for run in drained.started:
+                if _run_id_of(connection, run.uuid) is None and not _is_deleted(
+                    connection, run.uuid
+                ):
+                    _insert_run(connection, run)
+            query = "SELECT drained_to FROM segments WHERE writer = ?"
+            row = connection.execute(query, (drained.writer,)).fetchone()
+            records.insert_batches(
+                connection,
+                drained.batches(row[0] if row else 0),
+                _run_id_or_made_up if drained.makes_up_runs else _run_id_of,
+            )
+            connection.execute(
+                "INSERT INTO segments (writer, drained_to) VALUES (?, ?)"
+                " ON CONFLICT (writer) DO UPDATE SET drained_to = excluded.drained_to",
+                (drained.writer, drained.end),
+            )
+            for uuid, end, summaries in drained.ended:
+                run_id = _run_id_of(connection, uuid)
+                if run_id is not None:
+                    records.store_summaries(connection, run_id, summaries)
+                    self._end(connection, run_id, end)
 
     def abandoned_runs(self, is_alive: Callable[[str], bool]) -> list[AbandonedRun]:
         """List running runs whose process is dead; `end_abandoned_runs` ends them."""
@@ -697,6 +641,50 @@ def _abandoned(
         for run_id, name, writer in running
         if not lives[writer]
     ]
+
+
+def _insert_run(connection: sqlite3.Connection, run: NewRun) -> int:
+    environment_id = None
+    if run.environment is not None:
+        environment_id = _environment_id(connection, run.environment)
+    cursor = connection.execute(
+        "INSERT INTO runs (name, created_at, config, uuid, parent, environment_id, writer,"
+        " session, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
+        " (SELECT COUNT(*) + 1 FROM runs WHERE name = ? AND session = ?))",
+        (
+            run.name,
+            run.created_at,
+            arguments.as_json(run.config),
+            run.uuid,
+            run.parent,
+            environment_id,
+            run.writer,
+            run.session,
+            run.name,
+            run.session,
+        ),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _run_id_of(connection: sqlite3.Connection, uuid: str) -> int | None:
+    row = connection.execute("SELECT id FROM runs WHERE uuid = ?", (uuid,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def _is_deleted(connection: sqlite3.Connection, uuid: str) -> bool:
+    query = "SELECT 1 FROM deleted_runs WHERE uuid = ?"
+    return connection.execute(query, (uuid,)).fetchone() is not None
+
+
+def _run_id_or_made_up(connection: sqlite3.Connection, uuid: str) -> int | None:
+    run_id = _run_id_of(connection, uuid)
+    if run_id is None and not _is_deleted(connection, uuid):
+        run_id = _insert_run(connection, NewRun(f"recovered {uuid[:8]}", {}, uuid, time.time()))
+        connection.execute(
+            "UPDATE runs SET status = 'failed', ended_by = 'lost' WHERE id = ?", (run_id,)
+        )
+    return run_id
 
 
 def _environment_id(connection: sqlite3.Connection, content: str) -> int:

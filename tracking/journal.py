@@ -20,6 +20,9 @@ A channel is a metric of a run. It is defined before its first record by frames 
 `channel` set, written in one piece: their 24-byte payloads, joined, are a length u32 and that many
 bytes: the run's uuid (16 bytes) and the metric's name in UTF-8.
 
+An event is written in the same way, with the third bit of `channel` set above a number that counts
+events: some text about a run, which this module doesn't look into.
+
 A note (`Note`) is a frame with only the second bit of `channel` set and the note's number as its
 step: what the process could still say about its end.
 """
@@ -64,7 +67,8 @@ _ROW = struct.Struct("<qdd8x")
 _CHANNEL = struct.Struct("<24xI4x")
 _DEFINITION = 1 << 31
 _NOTE = 1 << 30
-_DEFINITION_PAYLOAD = 24
+_EVENT = 1 << 29
+_TEXT_PAYLOAD = 24
 
 _FIRST_SIZE = 1 << 18
 _LARGEST_GROWTH = 1 << 26
@@ -165,6 +169,7 @@ class Frames(NamedTuple):
         channels: channels defined so far, by number.
         records: frames of each channel, in the order of recording; `rows_of` and `columns_of` read
             them.
+        events: all of them, in order.
         notes: those found in this stretch, in order.
         end: offset behind the last frame.
         n_damaged: invalid frames found and left out.
@@ -172,6 +177,7 @@ class Frames(NamedTuple):
 
     channels: dict[int, Channel]
     records: dict[int, bytes]
+    events: list[bytes]
     notes: list[Note]
     end: int
     n_damaged: int
@@ -198,6 +204,7 @@ class SegmentWriter:
         self._lock = threading.Lock()
         self._map: mmap.mmap | None = None
         self._next_channel = 1
+        self._next_event = 0
         # Complete and locked before it has its name: whoever lists the folder must not take it for
         # the segment of a dead process.
         unnamed = folder / f"{self.writer}{UNNAMED_SUFFIX}"
@@ -283,14 +290,15 @@ class SegmentWriter:
             channel = self._next_channel
             self._next_channel += 1
         content = bytes.fromhex(run_uuid) + metric_name.encode()
-        content = struct.pack("<I", len(content)) + content
-        frames = []
-        for start in range(0, len(content), _DEFINITION_PAYLOAD):
-            piece = content[start : start + _DEFINITION_PAYLOAD]
-            payload = struct.pack("<24sI", piece, channel | _DEFINITION)
-            frames.append(pack_frame(payload, adler32(payload)))
-        self.append(b"".join(frames))
+        self.append(_text_frames(channel | _DEFINITION, content))
         return channel
+
+    def append_event(self, event: bytes) -> None:
+        """Append some text about a run, in one piece."""
+        with self._lock:
+            number = self._next_event
+            self._next_event += 1
+        self.append(_text_frames(number | _EVENT, event))
 
     def leave_note(self, note: Note) -> None:
         """Say something about this process's end, for whoever recovers the segment."""
@@ -304,7 +312,7 @@ class SegmentWriter:
         else:
             data = os.pread(self._fd, end - start, start)
         frames = _split_by_channel(data)
-        return {channel: frames[channel] for channel in frames if channel < _NOTE}
+        return {channel: frames[channel] for channel in frames if channel < _EVENT}
 
     def close(self) -> None:
         """Let go of the file without removing it; others take the writer for dead from now on."""
@@ -349,8 +357,13 @@ def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
         if number >= _DEFINITION and (channel := _decode_channel(frames))
     }
     notes = [_NOTES[step] for step, _, _ in rows_of(records.get(_NOTE, b"")) if step in _NOTES]
-    records = {number: frames for number, frames in records.items() if number < _NOTE}
-    return header, Frames(channels, records, notes, end, n_damaged)
+    events = [
+        text
+        for number in sorted(definitions)
+        if _EVENT <= number < _NOTE and (text := _decode_text(definitions[number])) is not None
+    ]
+    records = {number: frames for number, frames in records.items() if number < _EVENT}
+    return header, Frames(channels, records, events, notes, end, n_damaged)
 
 
 def rows_of(frames: bytes) -> Iterator[tuple[int, float, float]]:
@@ -436,12 +449,27 @@ def _adler32_of_each(data: bytes) -> Any:
     return high << 16 | low
 
 
-def _decode_channel(frames: bytes) -> Channel | None:
-    content = b"".join(frame[:_DEFINITION_PAYLOAD] for frame in _frames(frames))
+def _text_frames(number: int, content: bytes) -> bytes:
+    content = struct.pack("<I", len(content)) + content
+    frames = []
+    for start in range(0, len(content), _TEXT_PAYLOAD):
+        payload = struct.pack("<24sI", content[start : start + _TEXT_PAYLOAD], number)
+        frames.append(pack_frame(payload, adler32(payload)))
+    return b"".join(frames)
+
+
+def _decode_text(frames: bytes) -> bytes | None:
+    """Undo `_text_frames`; None where its end was lost with its writer."""
+    content = b"".join(frame[:_TEXT_PAYLOAD] for frame in _frames(frames))
     length = int.from_bytes(content[:4], "little")
     content = content[4 : 4 + length]
-    if not 16 < len(content) == length:
-        return None  # its end was lost with its writer, before any record could refer to it
+    return content if len(content) == length else None
+
+
+def _decode_channel(frames: bytes) -> Channel | None:
+    content = _decode_text(frames)
+    if content is None or len(content) <= 16:
+        return None  # no record can refer to it
     try:
         return Channel(content[:16].hex(), content[16:].decode())
     except UnicodeDecodeError:

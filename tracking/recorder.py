@@ -19,7 +19,8 @@ from zlib import adler32
 
 from tracking import journal
 from tracking.connection import journal_folder
-from tracking.errors import StoreError, TrackingError
+from tracking.errors import JournalError, StoreError, TrackingError
+from tracking.events import EndedRun, encode
 from tracking.experiment_db import Drained, ExperimentDBManager
 from tracking.records import Batch
 from tracking.recovery import recover
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from tracking.experiment_db import NewRun, RunEnd
+    from tracking.events import NewRun, RunEnd
     from tracking.model import Summary
 
 _DRAIN_CHUNK_BYTES = 100_000 * journal.FRAME_SIZE  # bounds memory, not transactions
 _ROTATE_FROM_BYTES = 8 << 20
+_MOST_DEFERRED = 64  # a commit costs as much as the records of ten tests
+_LONGEST_DEFERRED_S = 1.0
 
 
 @dataclass(eq=False)
@@ -43,9 +46,9 @@ class ActiveRun:
 
     Attributes:
         recorder: of the experiment the run belongs to.
-        run_id: its number there.
         uuid: its identity everywhere.
         name: as shown.
+        is_deferred: whether its start and end may wait for a drain together with others.
         channels: number of each of its metrics in the present segment. Empty whenever there is no
             such segment, so that a metric found in it can be written without further question.
         start: offset in the segment of its first record.
@@ -54,15 +57,27 @@ class ActiveRun:
     """
 
     recorder: Recorder
-    run_id: int
     uuid: str
     name: str
     start: int
+    is_deferred: bool = False
+    known_id: int | None = None
     channels: dict[str, int] = field(default_factory=dict)
     has_other_writers: bool = False
     started_at: float = field(default_factory=time.monotonic)
     pid: int = field(default_factory=os.getpid)
     _summaries: tuple[int, dict[str, Summary]] = (-1, {})
+
+    @property
+    def run_id(self) -> int:
+        """Its number in the database, which learns of the run now if it hasn't yet.
+
+        Raises:
+            StoreError: the database cannot be written.
+        """
+        if self.known_id is None:
+            self.known_id = self.recorder.number_of(self)
+        return self.known_id
 
     def duration_s(self) -> float:
         """Return seconds since the run started."""
@@ -80,7 +95,6 @@ class Recorder:
         self.db = ExperimentDBManager(path)
         self._folder = journal_folder(path)
         self._runs: list[ActiveRun] = []
-        self._unfinished: list[tuple[ActiveRun, RunEnd, dict[str, Summary]]] = []
         self._is_recovered = False
         self._reset()
 
@@ -88,6 +102,9 @@ class Recorder:
         self._lock = threading.RLock()
         self._segment: journal.SegmentWriter | None = None
         self._drained_to = 0
+        self._started: list[NewRun] = []  # what the database doesn't know of yet
+        self._ended: list[EndedRun] = []
+        self._deferred_since = 0.0
         self._channels: dict[int, tuple[ActiveRun, str]] = {}
 
     def open(self) -> None:
@@ -115,20 +132,40 @@ class Recorder:
                 self._drained_to = self._segment.tell()
             return self._segment
 
-    def start_run(self, run: NewRun) -> ActiveRun:
-        """Create a run in the database and get ready to record into it."""
+    def start_run(self, run: NewRun, *, is_deferred: bool) -> ActiveRun:
+        """Get ready to record into a new run.
+
+        Its start is in the journal at once, and in the database too unless it is deferred.
+        """
         with self._lock:
             segment = self._writable_segment()
-            run_id = self.db.insert_run(run._replace(writer=segment.writer))
-            active = ActiveRun(self, run_id, run.uuid, run.name, start=segment.tell())
+            run = run._replace(writer=segment.writer)
+            if is_deferred:
+                self._started.append(run)
+            else:
+                self.db.insert_run(run)
+            is_drained = segment.tell() == self._drained_to
+            segment.append_event(encode(run))
+            if is_drained and not is_deferred:
+                self._drained_to = segment.tell()
+            active = ActiveRun(self, run.uuid, run.name, segment.tell(), is_deferred)
             self._runs.append(active)
             return active
+
+    def number_of(self, run: ActiveRun) -> int:
+        """Return a run's number in the database, which learns of it now if it hasn't yet."""
+        with self._lock:
+            if any(started.uuid == run.uuid for started in self._started):
+                self.drain()
+            return self.db.run_id_of(run.uuid)
 
     def join_run(self, run_id: int, uuid: str, name: str, pid: int) -> ActiveRun:
         """Record into a run that another process has started and will end."""
         with self._lock:
             start = self._writable_segment().tell()
-            active = ActiveRun(self, run_id, uuid, name, start, has_other_writers=True, pid=pid)
+            active = ActiveRun(
+                self, uuid, name, start, known_id=run_id, has_other_writers=True, pid=pid
+            )
             self._runs.append(active)
             return active
 
@@ -153,27 +190,37 @@ class Recorder:
         """Say something about this process's end, for whoever recovers its segment."""
         self._writable_segment().leave_note(note)
 
-    def drain(self) -> None:
-        """Move what has been recorded into the database."""
-        with self._lock:
-            drained = self._undrained()
-            if drained.writer is not None:
-                self.db.append(drained)
-                self._drained_to = drained.end
+    def drain(self, *, is_durable: bool = False) -> None:
+        """Move what has been recorded, started and ended into the database.
 
-    def _undrained(self) -> Drained:
-        segment = self._segment
-        end = segment.tell() if segment is not None else 0
-        if segment is None or end == self._drained_to:
-            return Drained(None, None, end)
-        return Drained(partial(self._batches, segment, end), segment.writer, end)
+        Raises:
+            StoreError: it cannot be written. All waits where it is, for the next drain.
+        """
+        with self._lock:
+            segment = self._segment
+            if segment is None:
+                return
+            end = segment.tell()
+            if end == self._drained_to and not (self._started or self._ended or is_durable):
+                return
+            drained = Drained(
+                segment.writer,
+                end,
+                partial(self._batches, segment, end),
+                tuple(self._started),
+                tuple(self._ended),
+            )
+            self.db.append(drained, is_durable=is_durable)
+            self._drained_to = end
+            self._started.clear()
+            self._ended.clear()
 
     def _batches(self, segment: journal.SegmentWriter, end: int, start: int) -> Iterator[Batch]:
         for at in range(max(start, journal.HEADER_SIZE), end, _DRAIN_CHUNK_BYTES):
             frames = segment.read(at, min(at + _DRAIN_CHUNK_BYTES, end))
             for channel, of_channel in frames.items():
                 run, metric_name = self._channels[channel]
-                yield Batch(run.run_id, metric_name, list(journal.rows_of(of_channel)))
+                yield Batch(run.uuid, metric_name, list(journal.rows_of(of_channel)))
 
     def summaries(self, run: ActiveRun) -> dict[str, Summary]:
         """Summarise an active run's metrics, in the order of their first records.
@@ -196,42 +243,35 @@ class Recorder:
                 run._summaries = (end, summaries)
             return run._summaries[1]
 
-    def end_run(self, run: ActiveRun, end: RunEnd, *, is_durable: bool) -> bool:
+    def end_run(self, run: ActiveRun, end: RunEnd, *, is_durable: bool) -> None:
         """End a run: its last records, summaries and end go into the database at once.
 
-        Returns:
-            False when the run had ended before, or is not there any more.
+        The end of a deferred run is in the journal at once, and in the database together with
+        those of others: after so many of them, or a second.
 
         Raises:
-            StoreError: it could not be stored. The run is over all the same; its records wait in
-                the segment, and its end is tried again when the recorder closes.
+            StoreError: it could not be stored. The run is over all the same; it waits in the
+                journal for the next drain.
         """
         with self._lock:
             summaries: dict[str, Summary] = {}
             try:
                 summaries = self.summaries(run)
-                return self._finish(run, end, summaries, is_durable=is_durable)
-            except StoreError:
-                self._unfinished.append((run, end, summaries))
-                raise
             finally:
+                ended = EndedRun(run.uuid, end, summaries)
+                if not self._ended:
+                    self._deferred_since = time.monotonic()
+                self._ended.append(ended)
+                with suppress(JournalError):  # no space; the database may have some
+                    self._writable_segment().append_event(encode(ended))
                 self.forget(run)
-
-    def _finish(
-        self, run: ActiveRun, end: RunEnd, summaries: dict[str, Summary], *, is_durable: bool
-    ) -> bool:
-        drained = self._undrained()
-        is_first_end = self.db.finish_run(
-            run.run_id, end, summaries, drained, is_durable=is_durable
-        )
-        self._drained_to = drained.end
-        return is_first_end
-
-    def _finish_unfinished(self) -> None:
-        """Try again to end the runs whose end could not be stored."""
-        while self._unfinished:
-            self._finish(*self._unfinished[0], is_durable=False)
-            del self._unfinished[0]
+            is_due = (
+                len(self._ended) >= _MOST_DEFERRED
+                or time.monotonic() - self._deferred_since > _LONGEST_DEFERRED_S
+            )
+            if is_due or not run.is_deferred:
+                self.drain(is_durable=is_durable)
+                self._retire_if_large()
 
     def forget(self, run: ActiveRun) -> None:
         """Stop recording into a run; whoever still tries is told that there is none."""
@@ -239,13 +279,17 @@ class Recorder:
             run.channels.clear()
             if run in self._runs:
                 self._runs.remove(run)
-            if self._segment is not None and self._drained_to > _ROTATE_FROM_BYTES:
-                self._retire_segment()
+
+    def _retire_if_large(self) -> None:
+        if self._segment is not None and self._drained_to > _ROTATE_FROM_BYTES:
+            self._retire_segment()
 
     def _retire_segment(self) -> None:
         """Remove the segment when all of it is in the database and nobody writes to it."""
         segment = self._segment
-        if segment is None or self._runs or segment.tell() != self._drained_to:
+        if segment is None or self._runs or self._started or self._ended:
+            return
+        if segment.tell() != self._drained_to:
             return
         segment.remove()
         self._segment = None
@@ -260,7 +304,6 @@ class Recorder:
                 opens the experiment next sees it. Other runs go on in the segment.
         """
         with self._lock:
-            self._finish_unfinished()
             self.drain()
             for run in list(self._runs if runs is None else runs):
                 self.forget(run)
@@ -277,7 +320,6 @@ class Recorder:
         self._reset()
         if segment is not None:
             segment.close()
-        self._unfinished.clear()  # the parent's to end
         for run in self._runs:
             run.channels.clear()
             run.has_other_writers = True
@@ -296,6 +338,14 @@ def recorder_of(path: Path) -> Recorder:
         return recorder
 
 
+def _before_fork() -> None:
+    # A child drains by itself what it records, into runs that the database has to know.
+    for recorder in list(_RECORDERS.values()):
+        if recorder._started:
+            with suppress(StoreError):
+                recorder.drain()
+
+
 def _after_fork_in_child() -> None:
     global _RECORDERS_LOCK  # noqa: PLW0603  # another thread may have held it
     _RECORDERS_LOCK = threading.Lock()
@@ -309,7 +359,11 @@ def _after_fork_in_parent() -> None:
             run.has_other_writers = True
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child, after_in_parent=_after_fork_in_parent)
+os.register_at_fork(
+    before=_before_fork,
+    after_in_child=_after_fork_in_child,
+    after_in_parent=_after_fork_in_parent,
+)
 
 
 def _close_quietly(recorder: Recorder) -> None:

@@ -17,7 +17,7 @@ from tracking.summary import summarize
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _ROWS_A_STATEMENT = 100  # more gain nothing, measured from 50 to 250
 _JOIN_GAP = 1_000  # ids between two ranges of a series that are cheaper read over than kept apart
@@ -27,28 +27,38 @@ class Batch(NamedTuple):
     """Records of one series, in the order of recording.
 
     Attributes:
-        run_id: a run there is.
+        run_uuid: the run.
         metric_name: checked.
         rows: tuples (step, value, wall_time), at least one.
     """
 
-    run_id: int
+    run_uuid: str
     metric_name: str
     rows: Sequence[tuple[int, float, float]]
 
 
-def insert_batches(connection: sqlite3.Connection, batches: Iterable[Batch]) -> None:
-    """Append batches within the caller's transaction; records of deleted runs are dropped."""
+def insert_batches(
+    connection: sqlite3.Connection,
+    batches: Iterable[Batch],
+    run_id_of: Callable[[sqlite3.Connection, str], int | None],
+) -> None:
+    """Append batches within the caller's transaction.
+
+    Args:
+        connection: in a transaction.
+        batches: the records.
+        run_id_of: gives the id of a run by its uuid; None for one whose records are to be dropped.
+    """
     last_finite, last_other = connection.execute(
         "SELECT (SELECT MAX(id) FROM records), (SELECT MAX(id) FROM non_finite_records)"
     ).fetchone()
     ids = _Ids(last_finite or 0, max(last_finite or 0, last_other or 0))
     for batch in batches:
-        run = connection.execute("SELECT 1 FROM runs WHERE id = ?", (batch.run_id,)).fetchone()
-        if run is None:
+        run_id = run_id_of(connection, batch.run_uuid)
+        if run_id is None:
             continue
         metric_id = _metric_id(connection, batch.metric_name)
-        key = (batch.run_id, metric_id)
+        key = (run_id, metric_id)
         if all(math.isfinite(value) for _, value, _ in batch.rows):
             _insert_finite(connection, key, batch.rows, ids)
         else:

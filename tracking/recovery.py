@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracking import journal
 from tracking.connection import journal_folder
 from tracking.errors import JournalError
+from tracking.events import decode
 from tracking.experiment_db import AbandonedRun, Drained
 from tracking.records import Batch
 
@@ -147,7 +148,6 @@ def _owner_may_live(header: bytes) -> bool:
 
 def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, LastWords]:
     header, frames = journal.read_segment(path)
-    run_ids = db.run_ids({channel.run_uuid for channel in frames.channels.values()})
     n_drained = 0
 
     def batches(start: int) -> Iterator[Batch]:
@@ -158,12 +158,13 @@ def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, LastWords]:
         _, undrained = journal.read_segment(path, start)
         for number, of_channel in undrained.records.items():
             channel = frames.channels.get(number)
-            if channel is not None and channel.run_uuid in run_ids:
+            if channel is not None:
                 rows = list(journal.rows_of(of_channel))
                 n_drained += len(rows)
-                yield Batch(run_ids[channel.run_uuid], channel.metric_name, rows)
+                yield Batch(channel.run_uuid, channel.metric_name, rows)
 
-    db.append(Drained(batches, path.stem, frames.end))
+    started, ended = decode(frames.events)
+    db.append(Drained(path.stem, frames.end, batches, started, ended, makes_up_runs=True))
     return n_drained, frames.n_damaged, _last_words(header, frames.notes)
 
 

@@ -18,7 +18,8 @@ from tracking.errors import (
     StoreError,
     TrackingError,
 )
-from tracking.experiment_db import RunEnd, new_run
+from tracking.events import RunEnd
+from tracking.experiment_db import new_run
 from tracking.graph import capture_graph
 from tracking.journal import pack_frame, pack_payload
 from tracking.media import histogram_of, image_of
@@ -162,6 +163,7 @@ class Tracker:
         hparams: Mapping[str, Any] | None = None,
         environment: Mapping[str, Any] | None = None,
         session: str | None = None,
+        is_deferred: bool = False,
     ) -> int:
         """Start a new run and return the run_id.
 
@@ -172,6 +174,10 @@ class Tracker:
             hparams: another spelling of `config`.
             environment: what the run runs on and with, kept apart from the hyper-parameters.
             session: what the run is an attempt in, for runs of the same name.
+            is_deferred: let the run's start and end reach the database together with those of
+                others, up to a second later. They are in the journal at once, so that no death of
+                the process loses them. Returns 0: the run gets its number when somebody asks for
+                it, by `current_run_id` for example.
 
         Raises:
             InvalidArgumentError: an argument cannot be stored, or one is given in both spellings.
@@ -189,9 +195,9 @@ class Tracker:
             environment=environment,
             session=session,
         )
-        self._active.append(recorder.start_run(run))
+        self._active.append(recorder.start_run(run, is_deferred=is_deferred))
         self._follow_active_run()
-        return self._active[-1].run_id
+        return 0 if is_deferred else self._active[-1].run_id
 
     def end_run(
         self,
@@ -243,6 +249,7 @@ class Tracker:
         *,
         environment: Mapping[str, Any] | None = None,
         session: str | None = None,
+        is_deferred: bool = False,
     ) -> Iterator[int]:
         """Context manager that starts a run on enter and ends it on exit.
 
@@ -256,7 +263,9 @@ class Tracker:
                 for step in range(100):
                     tracker.record("loss", loss_value, step)
         """
-        run_id = self.start_run(name, config, environment=environment, session=session)
+        run_id = self.start_run(
+            name, config, environment=environment, session=session, is_deferred=is_deferred
+        )
         run = self._active[-1]
         try:
             yield run_id
@@ -489,6 +498,16 @@ class Tracker:
         number = arguments.checked_id("run_id", run_id)
         here = (run for run in self._active if run.recorder is self._recorder)
         return next((run for run in here if run.run_id == number), None)
+
+    def drain(self) -> None:
+        """Move everything recorded in the current experiment into its database.
+
+        Reading does it by itself.
+
+        Raises:
+            StoreError: the database cannot be written. All waits in the journal.
+        """
+        self._drained()
 
     def get_all_runs(self) -> list[RunInfo]:
         """Get all runs, newest first."""

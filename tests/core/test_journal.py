@@ -125,7 +125,7 @@ def test_the_same_records_still_make_the_same_bytes(folder):
 def test_nothing_written_reads_as_nothing(writer):
     header, frames = read_segment(writer.path)
     assert header == writer.header
-    assert frames == ({}, {}, [], HEADER_SIZE, 0)
+    assert frames == ({}, {}, [], [], HEADER_SIZE, 0)
     assert writer.tell() == HEADER_SIZE
 
 
@@ -638,3 +638,33 @@ def test_every_change_of_two_bytes_is_noticed(step, value, wall_time, channel, c
         changed[at] = byte
     intact, n_damaged = journal._intact_frames(bytes(changed))
     assert (intact, n_damaged) == ((whole, 0) if changed == whole else (b"", 1))
+
+
+def test_events_come_back_in_order_whole_and_apart_from_records(tmp_path):
+    writer = SegmentWriter(tmp_path)
+    events = [b"", b"x", b"y" * 23, b"z" * 5_000, "ä".encode()]
+    channel = writer.define_channel("ab" * 16, "loss")
+    for event in events:
+        writer.append_event(event)
+        payload = pack_payload(1, 2.0, 3.0, channel)
+        writer.append(pack_frame(payload, adler32(payload)))
+    end = writer.tell()
+    assert list(writer.read(HEADER_SIZE, end)) == [channel]
+    writer.close()
+    _, frames = read_segment(writer.path, start=end - FRAME_SIZE)
+    assert frames.events == events
+    assert len(list(rows_of(frames.records[channel]))) == 1
+
+
+def test_an_event_cut_short_is_none(tmp_path):
+    writer = SegmentWriter(tmp_path)
+    writer.append_event(b"first" * 10)
+    before = writer.tell()
+    writer.append_event(b"second" * 100)
+    writer.close()
+    data = bytearray(writer.path.read_bytes())
+    for cut in range(before + 1, before + 600, FRAME_SIZE):
+        torn = bytes(data[:cut]).ljust(len(data), b"\0")
+        writer.path.write_bytes(torn)
+        _, frames = read_segment(writer.path)
+        assert frames.events == [b"first" * 10]

@@ -624,8 +624,8 @@ def test_an_interrupted_drain_neither_loses_nor_doubles(tracker, monkeypatch):
     recorder = tracker._recorder
     store = recorder.db.append
 
-    def stored_and_interrupted(drained):
-        store(drained)
+    def stored_and_interrupted(drained, **how):
+        store(drained, **how)
         raise KeyboardInterrupt
 
     tracker.record("loss", 1.0, 0)
