@@ -116,14 +116,14 @@ class TestTracker(Tracker):
 
     def end_run(self, status: str = "completed", **how: Any) -> int:
         """End the active run; see `Tracker.end_run`."""
-        run_id = self.current_run_id
         try:
             summaries = self._active_summaries() if self.active_runs else {}
             run_id = super().end_run(status, **how)
             self._ended |= summaries
         except StoreError as error:
             self._note_trouble(error)
-        return -1 if run_id is None else run_id
+            return -1
+        return run_id
 
     _record_unusual = _sparing(Tracker._record_unusual)
     log = _sparing(Tracker.log)

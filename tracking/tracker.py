@@ -220,7 +220,7 @@ class Tracker:
             is_durable: flush to the disk, so that a loss of power doesn't lose the run either.
 
         Returns:
-            The run's id.
+            The run's id; 0 for a deferred run whose number nobody has asked for.
 
         Raises:
             NoActiveRunError: no run is active.
@@ -239,7 +239,7 @@ class Tracker:
             run.recorder.end_run(run, end, is_durable=is_durable)
         finally:
             self._leave(run)
-        return run.run_id
+        return (run.known_id or 0) if run.is_deferred else run.run_id
 
     @contextmanager
     def run(
