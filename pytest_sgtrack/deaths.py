@@ -6,12 +6,24 @@ import os
 import signal
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pytest_sgtrack.keys import SESSION, TEST
-from tracking import ExperimentDBManager, Note, Recovery, StoreError, dead_segments, recover
+from pytest_sgtrack.names import as_run_name
+from pytest_sgtrack.tracked import noticing
+from tracking import (
+    ExperimentDBManager,
+    Note,
+    Recovery,
+    RunInfo,
+    Status,
+    StoreError,
+    dead_segments,
+    recover,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +58,7 @@ class DeathWatch:
         self._pid = os.getpid()
         self._old_handler: Any = None
         self._timer: threading.Timer | None = None
+        self._has_warned = False
         self.crashed: list[CrashedTest] = []
         self.left_behind = ""
 
@@ -67,25 +80,39 @@ class DeathWatch:
 
     def _recover_crashed(self, nodeid: str) -> None:
         give_up_at = time.monotonic() + _WORKER_DEATH_TIMEOUT_S
-        while True:
-            found = self._recover()
-            run = next((run for run in found.runs if run.name == nodeid), None) if found else None
-            if run is not None:
-                self.crashed.append(
-                    CrashedTest(nodeid, run.ended_by, self._last_records(run.run_id))
-                )
-            if run is not None or time.monotonic() > give_up_at:
+        while time.monotonic() < give_up_at:
+            self._recover()
+            run = self._last_run(nodeid)  # another worker may have been faster and ended it
+            if run is None:
+                return  # it recorded nothing
+            if run.status != Status.RUNNING:
+                if run.outcome is None:
+                    last_records = self._last_records(run.run_id)
+                    self.crashed.append(CrashedTest(nodeid, run.ended_by or "", last_records))
                 return
             time.sleep(0.05)  # the channel of a dying worker closes before the process is gone
 
-    def _last_records(self, run_id: int) -> str:
-        db = ExperimentDBManager(self._path)
+    def _last_run(self, nodeid: str) -> RunInfo | None:
+        """Return the last run of a test in this session; its node id is as xdist gives it."""
+        names = {as_run_name(nodeid), as_run_name(nodeid.rpartition("@")[0])}  # @group
+        session_id = self._config.stash[SESSION].session_id
         try:
-            summaries = db.get_metric_summary(run_id)
+            with closing(ExperimentDBManager(self._path)) as db:
+                runs = [
+                    run
+                    for run in db.get_all_runs()
+                    if run.session == session_id and run.name in names
+                ]
+        except StoreError:
+            return None
+        return max(runs, key=lambda run: run.run_id, default=None)
+
+    def _last_records(self, run_id: int) -> str:
+        try:
+            with closing(ExperimentDBManager(self._path)) as db:
+                summaries = db.get_metric_summary(run_id)
         except StoreError:
             return ""
-        finally:
-            db.close()
         return ", ".join(
             f"{name} {summary['last']:.6g} at step {summary['last_step']} (n {summary['n']})"
             for name, summary in summaries.items()
@@ -94,11 +121,10 @@ class DeathWatch:
     def _recover(self) -> Recovery | None:
         db = ExperimentDBManager(self._path)
         try:
-            return recover(db)
+            with noticing(self._config.stash[SESSION].notices), closing(db):
+                return recover(db)
         except StoreError:
             return None  # whoever records next meets the same trouble and reports it
-        finally:
-            db.close()
 
     def _has_leftovers(self) -> bool:
         return self._path.exists() or bool(dead_segments(self._path))
@@ -125,9 +151,14 @@ class DeathWatch:
         """Leave word before pytest-timeout's thread method stops the process without one."""
         if settings.method == "thread" and settings.timeout:
             delay_s = max(settings.timeout - _BEFORE_TIMEOUT_S, 0)
-            self._timer = threading.Timer(delay_s, self._leave_note, (Note.TIMED_OUT,))
+            self._has_warned = False
+            self._timer = threading.Timer(delay_s, self._warn_of_timeout)
             self._timer.daemon = True
             self._timer.start()
+
+    def _warn_of_timeout(self) -> None:
+        self._leave_note(Note.TIMED_OUT)
+        self._has_warned = True
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_cancel_timer(self) -> None:
@@ -135,7 +166,8 @@ class DeathWatch:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-            if timer.finished.is_set():
+            timer.join()
+            if self._has_warned:
                 self._leave_note(Note.WENT_ON)
 
     def _leave_note(self, note: Note) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ def sg_tracker(request: pytest.FixtureRequest) -> Iterator[Tracker]:
     Without it the test records into a throwaway store and passes or fails the same way.
     """
     session = request.config.stash.get(SESSION, None)
-    if session is None:
+    if session is None or os.getpid() != session.pid:  # a fork of a test, which goes on with others
         yield from _throwaway_tracker(run_name(request.node))
     else:
         # The run ends when the whole outcome is known, which no fixture sees: see session.py.

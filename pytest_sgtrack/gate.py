@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from tracking.regression import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
     import pytest
 
@@ -76,7 +76,7 @@ def action_of(verdict: Verdict, settings: Settings) -> str:
 
 @dataclass(frozen=True)
 class TestResult:
-    """What comparing one test came to; travels from xdist's workers as a dict.
+    """What comparing one test came to; travels from xdist's workers in plain values.
 
     Attributes:
         nodeid: the test.
@@ -100,20 +100,26 @@ class TestResult:
     sample: str | None
     is_acceptable: bool = True
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_plain(self) -> tuple[Any, ...]:
         """Return plain values that xdist can send."""
-        return asdict(self) | {
-            "verdict": str(self.verdict),
-            "checks": [asdict(check) | {"verdict": str(check.verdict)} for check in self.checks],
-        }
+        checks = tuple(
+            (c.metric, c.statistic, str(c.verdict), c.baseline, c.current, c.allowance, c.message)
+            for c in self.checks
+        )
+        return (
+            *(self.nodeid, self.baseline, self.key, str(self.verdict), self.action, checks),
+            *(self.sample, self.is_acceptable),
+        )
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TestResult:
-        """Undo `as_dict`."""
+    def from_plain(cls, values: Sequence[Any]) -> TestResult:
+        """Undo `as_plain`."""
+        nodeid, baseline, key, verdict, action, plain_checks, sample, is_acceptable = values
         checks = tuple(
-            Check(**{**check, "verdict": Verdict(check["verdict"])}) for check in values["checks"]
+            Check(metric, statistic, Verdict(of_check), *numbers_and_message)
+            for metric, statistic, of_check, *numbers_and_message in plain_checks
         )
-        return cls(**{**values, "verdict": Verdict(values["verdict"]), "checks": checks})
+        return cls(nodeid, baseline, key, Verdict(verdict), action, checks, sample, is_acceptable)
 
 
 class Gate:

@@ -22,8 +22,13 @@ def nodeid_of(item: pytest.Item) -> str:
 
 
 def run_name(item: pytest.Item) -> str:
-    """Return the node id of a test as a run can be called; too long a one is cut and told apart."""
-    name = encodable(nodeid_of(item))
+    """Return what the run of a test is called."""
+    return as_run_name(nodeid_of(item))
+
+
+def as_run_name(nodeid: str) -> str:
+    """Return a node id as a run can be called; too long a one is cut and told apart."""
+    name = encodable(nodeid)
     if len(name) <= _MAX_RUN_NAME_LENGTH:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +23,7 @@ from pytest_sgtrack.keys import SESSION, TEST
 from pytest_sgtrack.markers import NAME, read_markers
 from pytest_sgtrack.names import baseline_key, encodable, nodeid_of, run_name
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
-from tracking import Note, Tracker, Verdict, collect_environment
+from tracking import Note, StoreError, Tracker, Verdict, collect_environment
 from tracking.regression import Sample
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _MAX_INT_BITS = 64  # of a number in JSON that every reader gets right
 _PAYLOAD = "sg_track"  # attribute of reports: what one test came to, as xdist can send it
+_STORE = "sg_track_store"  # what a worker has to say of the store: its trouble and its notices
 
 
 class SessionPlugin:
@@ -44,6 +47,9 @@ class SessionPlugin:
 
     Attributes:
         running: the test that runs in this process now.
+        pid: of the process pytest was started in; a test may fork one that goes on in here.
+        session_id: what the runs of this session have in common, those of all workers.
+        notices: what the store had to say, for the end of the session.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, deaths: DeathWatch) -> None:
@@ -51,19 +57,21 @@ class SessionPlugin:
         self._settings = settings
         self._deaths = deaths
         self._gate = Gate(settings)
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self.running: pytest.Item | None = None
         self._phase = "setup"  # of the running test
         self._store: Tracker | None = None
         self._environment: dict[str, Any] | None = None
-        self._session_id = os.urandom(16).hex()
+        self.session_id = os.urandom(16).hex()
         self._results: dict[str, TestResult] = {}
         self._written: dict[Path, int] = {}
         self._problems: list[str] = []
+        self._trouble: list[str] = []  # with the store, beside that of single tests
+        self.notices: list[str] = []
         worker_input = getattr(config, "workerinput", None)
         self._is_worker = worker_input is not None
         if worker_input is not None:
-            self._environment, self._session_id = worker_input[_PAYLOAD]
+            self._environment, self.session_id = worker_input[_PAYLOAD]
         config.stash[SESSION] = self
 
     # Before the tests
@@ -75,7 +83,7 @@ class SessionPlugin:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Hand to a worker of xdist what need not be found out again."""
-        node.workerinput[_PAYLOAD] = (self._environment_of_session(), self._session_id)
+        node.workerinput[_PAYLOAD] = (self._environment_of_session(), self.session_id)
 
     def _environment_of_session(self) -> dict[str, Any]:
         if self._environment is None:
@@ -94,8 +102,13 @@ class SessionPlugin:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Refuse in the controller what a worker of xdist refused, which nobody would see there."""
-        refused = getattr(node, "workeroutput", {}).get(_PAYLOAD)
+        """Take over in the controller what a worker of xdist refused or could not store."""
+        output = getattr(node, "workeroutput", {})
+        for said, by_worker in zip(
+            (self._trouble, self.notices), output.get(_STORE, ()), strict=False
+        ):
+            said += [text for text in by_worker if text not in said]
+        refused = output.get(_PAYLOAD)
         if refused is not None:
             raise pytest.UsageError(refused)
 
@@ -104,25 +117,29 @@ class SessionPlugin:
     def start_test(self, item: pytest.Item) -> TrackedTest:
         """Start the run of a test, for its fixture."""
         directory, experiment = self._settings.directory, self._settings.experiment
-        tracker = TestTracker(directory)
+        tracker = TestTracker(directory, self.notices)
         tracker.set_experiment(experiment)
-        if self._store is None and tracker.trouble is None:
-            # Held for the session, so that all tests share one connection and one segment.
-            self._store = Tracker(directory)
-            self._store.set_experiment(experiment)
+        if tracker.trouble is None:
+            self._hold(tracker)
         config = _config_of(item)
         markers = read_markers(item)
         run = tracker.run(
             run_name(item),
             config,
             environment=self._environment_of_session(),
-            session=self._session_id,
+            session=self.session_id,
             is_deferred=True,
         )
         test = TrackedTest(tracker, run, run.__enter__(), markers, config)
         tracker.leave_note(Note.SETUP)
         item.stash[TEST] = test
         return test
+
+    def _hold(self, tracker: Tracker) -> None:
+        """Hold what a test records with, so that all share one connection and one segment."""
+        if self._store is None or self._store.db_manager is not tracker.db_manager:
+            self._store = Tracker(self._settings.directory)
+            self._store.set_experiment(self._settings.experiment)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -207,13 +224,13 @@ class SessionPlugin:
                 is_acceptable = not report.failed and (
                     is_red_by_gate or test.outcome in ("passed", "xpassed")
                 )
-                payload = test.result.as_dict() | {"is_acceptable": is_acceptable}
-                setattr(report, _PAYLOAD, payload)
+                result = replace(test.result, is_acceptable=is_acceptable)
+                setattr(report, _PAYLOAD, result.as_plain())
         return report
 
     def _is_own_process(self) -> bool:
         """Tell whether this is the process pytest was started in, not a fork a test has made."""
-        return os.getpid() == self._pid
+        return os.getpid() == self.pid
 
     # After the tests
 
@@ -223,7 +240,7 @@ class SessionPlugin:
             self._note_failed_subtest(report.nodeid)
         payload = getattr(report, _PAYLOAD, None)
         if payload is not None and not self._is_worker:
-            self._results[report.nodeid] = TestResult.from_dict(payload)
+            self._results[report.nodeid] = TestResult.from_plain(payload)
 
     def _note_failed_subtest(self, nodeid: str) -> None:
         item = self.running
@@ -233,9 +250,18 @@ class SessionPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the baselines that were asked for; answer for runs recorded in part."""
-        if self._is_worker or not self._is_own_process():
+        if not self._is_own_process():
             return
-        is_incomplete = any(r.verdict is Verdict.INCOMPLETE for r in self._results.values())
+        self._flush_store()
+        if self._is_worker:
+            self._config.workeroutput[_STORE] = (  # type: ignore[attr-defined]
+                self._trouble,
+                self.notices,
+            )
+            return
+        is_incomplete = bool(self._trouble) or any(
+            result.verdict is Verdict.INCOMPLETE for result in self._results.values()
+        )
         if is_incomplete and (self._settings.is_strict or self._settings.is_ci):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         if self._settings.update is None:
@@ -245,6 +271,14 @@ class SessionPlugin:
         if errors:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
+    def _flush_store(self) -> None:
+        """Put everything into the database while trouble with it can still be answered for."""
+        if self._store is not None:
+            try:
+                self._store.close()
+            except StoreError as error:
+                self._trouble.append(str(error))
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Sum up: all verdicts, what was written, how to accept."""
         terminal.summarize(
@@ -252,15 +286,16 @@ class SessionPlugin:
             self._settings,
             [*self._results.values()],
             self._written,
-            self._problems,
+            [*self.notices, *self._trouble, *self._problems],
             self._deaths,
             self._shown,
         )
 
     def pytest_unconfigure(self) -> None:
-        """Close the store. Not in sessionfinish: after Ctrl-C, fixtures are torn down later."""
+        """Close the store for good: after Ctrl-C, fixtures are torn down after sessionfinish."""
         if self._store is not None and self._is_own_process():
-            self._store.close()
+            with suppress(StoreError):  # it was said, and the data waits in its segment
+                self._store.close()
 
     def _shown(self, nodeid: str) -> str:
         """Return a node id as it has to be written where pytest was started."""

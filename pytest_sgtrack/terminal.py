@@ -64,7 +64,7 @@ def summarize(
         settings: the session's.
         results: of all tests that were compared.
         written: how many entries of each baseline file were added or changed.
-        problems: what went wrong while writing them.
+        problems: what went wrong beside single tests, with the store or the baselines.
         deaths: knows of processes that died.
         shown: gives a node id as it has to be written in a command.
     """
@@ -108,7 +108,8 @@ def _list_tests(
         of_verdict = [
             r for r in results if r.verdict is verdict and (is_verbose or r.action != PASS)
         ]
-        listed = of_verdict if is_verbose else of_verdict[:_LISTED]
+        n_listed = 1 if verdict is Verdict.INCOMPLETE else _LISTED  # all for the same reason
+        listed = of_verdict if is_verbose else of_verdict[:n_listed]
         for result in listed:
             check = deciding_check(result)
             reason = f" - {check.message}" if check else ""

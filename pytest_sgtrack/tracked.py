@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import os
+import shutil
 import tempfile
+import warnings
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import pytest
 
-from tracking import StoreError, Summary, Tracker
+from tracking import (
+    RunNotFoundError,
+    StoreError,
+    Summary,
+    Tracker,
+    TrackingError,
+    TrackingWarning,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -43,6 +55,21 @@ def _sparing(
     return spared
 
 
+@contextmanager
+def noticing(notices: list[str]) -> Iterator[None]:
+    """Keep our warnings for the end of the session: inside a test they may count as errors."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TrackingWarning)
+        try:
+            yield
+        finally:
+            ours = [one for one in caught if issubclass(one.category, TrackingWarning)]
+            notices += [str(one.message) for one in ours]
+    for one in caught:
+        if one not in ours:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+
+
 class TestTracker(Tracker):
     """A tracker that keeps the summaries of all runs of a test, for the gate.
 
@@ -52,36 +79,52 @@ class TestTracker(Tracker):
     Trouble with the store is noted and never fails the test: its own asserts decide. Where no run
     can be started at all, the test goes on in a throwaway store.
 
+    Args:
+        directory: folder of the experiments.
+        notices: takes warnings of the tracker, of a corrupt database that was set aside.
+
     Attributes:
         trouble: the first error of the store, None while all is well.
     """
 
     __test__ = False
 
-    def __init__(self, directory: Path) -> None:
-        self.trouble: str | None = None
+    def __init__(self, directory: Path, notices: list[str]) -> None:
+        self._begin(notices)
         try:
             super().__init__(directory)
         except StoreError as error:
             self._note_trouble(error)
-            super().__init__(tempfile.mkdtemp(prefix="sgtrack-"))
+            super().__init__(_throwaway_folder())
+
+    def _begin(self, notices: list[str]) -> None:
+        self.trouble: str | None = None
+        self._notices = notices
         self._ended: dict[str, Summary] = {}
         self._prefixes: list[str] = []  # of the active runs, the outermost first
         self._n_named: Counter[str] = Counter()
 
-    def _note_trouble(self, error: StoreError) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # In a process that a test has spawned: the gate looks at this one only.
+        self._begin([])
+        super().__setstate__(state)
+        self._prefixes = ["" for _ in self.active_runs]
+        self._n_named.update(self.active_runs)
+
+    def _note_trouble(self, error: TrackingError) -> None:
         self.trouble = self.trouble or str(error)
 
     def set_experiment(self, exp_name: str) -> None:
         """Choose an experiment; see `Tracker.set_experiment`."""
         try:
-            super().set_experiment(exp_name)
+            with noticing(self._notices):
+                super().set_experiment(exp_name)
         except StoreError as error:
             self._note_trouble(error)
             self._fall_back()
 
     def _fall_back(self) -> None:
-        self.set_all_exp_dir(tempfile.mkdtemp(prefix="sgtrack-"))
+        self.set_all_exp_dir(_throwaway_folder())
         super().set_experiment("throwaway")
 
     def start_run(
@@ -116,10 +159,9 @@ class TestTracker(Tracker):
 
     def end_run(self, status: str = "completed", **how: Any) -> int:
         """End the active run; see `Tracker.end_run`."""
+        self._ended |= self._spared_summaries()
         try:
-            summaries = self._active_summaries() if self.active_runs else {}
             run_id = super().end_run(status, **how)
-            self._ended |= summaries
         except StoreError as error:
             self._note_trouble(error)
             return -1
@@ -144,20 +186,36 @@ class TestTracker(Tracker):
     def close(self) -> None:
         """Leave the experiment open: the tests of a session share it, and the session closes it."""
 
-    def _active_summaries(self) -> dict[str, Summary]:
+    def _spared_summaries(self) -> dict[str, Summary]:
+        """Return the summaries of the active run; none where they cannot be had."""
         prefix = "".join(self._prefixes[: len(self.active_runs)])
-        return {f"{prefix}{name}": Summary(**fields) for name, fields in self.summary().items()}
+        try:
+            found = self.summary() if self.active_runs else {}
+        except (StoreError, RunNotFoundError) as error:
+            self._note_trouble(error)
+            return {}
+        return {f"{prefix}{name}": Summary(**fields) for name, fields in found.items()}
 
     def all_summaries(self) -> dict[str, Summary]:
         """End what the test left open inside its own run; summarise everything it recorded."""
         while len(self.active_runs) > 1:
             self.end_run(is_durable=False)
-        try:
-            active = self._active_summaries() if self.active_runs else {}
-        except StoreError as error:
-            self._note_trouble(error)
-            active = {}
-        return active | self._ended
+        return self._spared_summaries() | self._ended
+
+
+@functools.cache
+def _throwaway_folder() -> str:
+    """Make a folder where there is room, for as long as this process lives."""
+    places = [place for place in (tempfile.gettempdir(), "/dev/shm") if os.access(place, os.W_OK)]  # noqa: S108  # memory: where one disk is full, others may be
+    roomiest = max(places, key=lambda place: shutil.disk_usage(place).free, default=None)
+    folder = tempfile.mkdtemp(prefix="sgtrack-", dir=roomiest)
+    atexit.register(_remove_throwaway, folder, os.getpid())
+    return folder
+
+
+def _remove_throwaway(folder: str, pid: int) -> None:
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass

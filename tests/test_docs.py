@@ -1,4 +1,4 @@
-"""README does what it says: its Python runs, its console output is real, its tables are complete."""
+"""README does what it says: its Python runs, its console output is real, its tables complete."""
 
 import os
 import re

@@ -35,7 +35,7 @@ ALLOWED = {
     "environment": set(),
     "arguments": {"errors", "model"},
     "summary": {"model"},
-    "journal": {"errors"},
+    "journal": {"errors", "filesystem"},
     "media": {"arguments", "errors"},
     "records": {"model", "summary"},
     "connection": {"errors", "filesystem", "schema"},

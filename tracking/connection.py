@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import sqlite3
+import sys
 import threading
 import time
 import warnings
 import weakref
 from contextlib import closing, contextmanager, suppress
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from tracking import filesystem, schema
@@ -29,6 +32,13 @@ BUSY_TIMEOUT_S = 10.0
 """How long we wait for other processes before giving up with `StoreBusyError`."""
 
 _CHECKPOINT_FROM_BYTES = 32 << 20  # each costs two flushes, some 6 ms
+_HEADER_SIZE = 100
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_FAILED_FLUSHES = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+
+
+class _DamagedError(sqlite3.DatabaseError):
+    """A database of ours lacks what every one of ours has."""
 
 
 def journal_folder(db_path: Path) -> Path:
@@ -48,14 +58,19 @@ class Connection:
         is_read_only: never change anything; also so where the file system allows no more.
     """
 
+    _is_finalizing = staticmethod(sys.is_finalizing)
+
     def __init__(self, path: Path, *, is_read_only: bool = False) -> None:
         self.path = path
         self._is_read_only = is_read_only
+        self._file: tuple[int, int] | None = None  # device and inode of the database in use
+        self._failure: str | None = None  # why this hold of the database is over
         self._reset()
         _CONNECTIONS.add(self)
 
     def _reset(self) -> None:
         self._connection: sqlite3.Connection | None = None
+        self._is_opened_read_only = False
         self._lock_fd: int | None = None
         self._checkpointed_size = 0
         self._lock = threading.RLock()
@@ -63,13 +78,15 @@ class Connection:
     def open(self) -> None:
         """Open the database now, creating or migrating it if need be.
 
+        Where the file system allows no writing, one that is there already is opened for reading.
+
         Raises:
             NotAnExperimentError: the file belongs to another program; it is left untouched.
             NewerSchemaError: a newer version of this library wrote it; it is left untouched.
             StoreError: it cannot be opened.
         """
         with self._lock, self._translated_errors():
-            self._opened()
+            self._opened_for_reading()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -79,11 +96,9 @@ class Connection:
             StoreError: there is no such database, or it cannot be read.
         """
         with self._lock, self._translated_errors():
-            if self._connection is None and not self.path.exists():
+            if self._file is None and not self.path.exists():
                 raise StoreError(f"there is no experiment at {self.path}; start a run to create it")
-            if self._connection is None and not self.can_write():
-                self._connection = self._open_read_only()
-            yield self._opened()
+            yield self._opened_for_reading()
 
     @contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -94,25 +109,40 @@ class Connection:
 
         Raises:
             StoreBusyError: others held the lock for too long; nothing was written.
-            StoreError: the database cannot be written; nothing was.
+            StoreError: the database cannot be written; nothing was. Or an earlier flush had failed:
+                it is committed, but nobody can tell what of it would survive a loss of power.
         """
         with self._lock, self._translated_errors():
             if not self.can_write():
                 raise StoreError(f"{self.path} cannot be written: it, or its folder, is read-only")
             connection = self._opened()
+            # The kernel forgets what it could not write, and flushes the rest with success: once
+            # failed, no later flush proves anything.
+            is_flushed = is_durable and self.path not in _UNFLUSHED
             with self._exclusively():
-                if is_durable:
-                    connection.execute("PRAGMA synchronous = FULL")
-                try:
-                    with _transaction(connection):
-                        if schema.has_foreign_records(connection):
-                            schema.enter_foreign_records(connection)
-                        yield connection
-                finally:
-                    if is_durable:
-                        connection.execute("PRAGMA synchronous = NORMAL")
+                with self._synchronous(connection, is_full=is_flushed), _transaction(connection):
+                    if schema.has_foreign_records(connection):
+                        schema.enter_foreign_records(connection)
+                    yield connection
                 with suppress(sqlite3.Error):  # it is committed; a later checkpoint will do
                     self._checkpoint_if_due(connection)
+            if is_durable and not is_flushed:
+                raise StoreError(
+                    f"{self.path} is written, but an earlier flush to its disk has failed: a loss"
+                    " of power may take what was recorded; look after the disk"
+                )
+
+    @contextmanager
+    def _synchronous(self, connection: sqlite3.Connection, *, is_full: bool) -> Iterator[None]:
+        if is_full:
+            connection.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            if connection.in_transaction:  # not even the rollback came through
+                self._let_go()
+            elif is_full:
+                connection.execute("PRAGMA synchronous = NORMAL")
 
     def close(self) -> None:
         """Move everything into the one database file and let go of it; a later use opens it again.
@@ -122,8 +152,11 @@ class Connection:
         """
         with self._lock:
             connection, self._connection = self._connection, None
+            is_ours_to_write = self.can_write() and not self._is_opened_read_only
+            is_kept = is_ours_to_write and self._is_in_place()
+            self._file = self._failure = None
             try:
-                if connection is not None and not self.can_write():
+                if connection is not None and not is_kept:
                     connection.close()
                 elif connection is not None:
                     with (
@@ -142,8 +175,9 @@ class Connection:
 
     def __del__(self) -> None:
         """Let go of the files of a database that nobody can close any more."""
-        with suppress(StoreError):
-            self.close()
+        if not self._is_finalizing():  # else it was closed at exit, and globals are gone
+            with suppress(StoreError):
+                self.close()
 
     def can_write(self) -> bool:
         """Tell whether writing is allowed here at all, by us and by the file system."""
@@ -152,20 +186,70 @@ class Connection:
         places = [place for place in (self.path, self.path.parent) if place.exists()]
         return all(os.access(place, os.W_OK) for place in places)
 
+    def is_usable(self) -> bool:
+        """Tell whether the database that was opened is still there and sound, or none was."""
+        with self._lock:
+            return self._failure is None and self._is_in_place()
+
+    def _is_in_place(self) -> bool:
+        return self._file is None or _identity_of(self.path) == self._file
+
+    def _opened_for_reading(self) -> sqlite3.Connection:
+        if self._connection is None and not self.can_write():
+            if not self.path.exists():
+                raise StoreError(f"{self.path} cannot be created: its folder is read-only")
+            self._connection = self._open_read_only()
+            self._is_opened_read_only = True
+            self._file = _identity_of(self.path)
+        if self._is_opened_read_only and self._connection is not None:
+            return self._connection
+        return self._opened()
+
     def _opened(self) -> sqlite3.Connection:
+        if self._is_opened_read_only:
+            self._let_go()
+        if self._failure is None and not self._is_in_place():
+            # Runs are known by numbers, which belong to others in another file.
+            self._give_up("it was removed or replaced while it was in use")
+        if self._failure is not None:
+            raise StoreError(self._failure)
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._refuse_what_is_not_ours()
-                with self._exclusively():
-                    self._connection = self._open()
-            except sqlite3.DatabaseError as error:
-                if not self._is_ours_but_corrupt(error):
+            except sqlite3.DatabaseError:
+                # Ours may be damaged, or another process is just writing it: the lock will tell.
+                if not self._has_our_header():
                     raise
-                with self._exclusively():
-                    self._set_aside(error)
-                    self._connection = self._open()
+            with self._exclusively():
+                self._connection = self._open_sound()
+                _SUSPECTS.discard(self.path)
+                self._file = _identity_of(self.path)
         return self._connection
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        self._is_opened_read_only = False
+        if connection is not None:
+            connection.close()
+
+    def _give_up(self, reason: str) -> None:
+        """End this hold of the database: whoever opens the experiment anew gets another one."""
+        self._failure = (
+            f"{self.path} cannot be used any more: {reason}; choose the experiment again to go on."
+            f" What was recorded meanwhile waits in {journal_folder(self.path)}"
+        )
+        with suppress(sqlite3.Error):
+            self._let_go()
+
+    def _open_sound(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.DatabaseError as error:
+            if not (_is_damage(error) and self._has_our_header()):
+                raise
+            self._set_aside(error)
+            return self._open()
 
     def _open_read_only(self) -> sqlite3.Connection:
         connection = self._connected_read_only()
@@ -173,6 +257,14 @@ class Connection:
             self._check_origin(connection)
             self._check_current(connection)
             connection.execute("PRAGMA query_only = ON")
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if _code(error) & 0xFF == sqlite3.SQLITE_CANTOPEN and self._wal_size():
+                raise StoreError(
+                    f"{self.path} cannot be read where it may not be written: its newest data lies"
+                    f" in {self.path.name}-wal; copy both files to where they can be written"
+                ) from error
+            raise
         except BaseException:
             connection.close()
             raise
@@ -195,16 +287,18 @@ class Connection:
             uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
 
-    def _is_ours_but_corrupt(self, error: sqlite3.DatabaseError) -> bool:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
-            return False
-        with self.path.open("rb") as file:
-            return schema.is_our_header(file.read(100))
+    def _has_our_header(self) -> bool:
+        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        # Left open: to close it would take the locks from this process's other connections to the
+        # file, as POSIX has it (sqlite.org/howtocorrupt.html, section 2.2).
+        _KEPT_OPEN.append(fd)
+        return schema.is_our_header(os.pread(fd, _HEADER_SIZE, 0))
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         """Rename a corrupt database of ours, so that recording can go on in a new one."""
-        stamp = time.strftime("%Y%m%dT%H%M%S")
-        aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
+        stem = f"{self.path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}"
+        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
+        aside = next(path for path in map(self.path.with_name, names) if not path.exists())
         for suffix in ("-wal", "-shm", ""):
             with suppress(FileNotFoundError):
                 os.rename(f"{self.path}{suffix}", f"{aside}{suffix}")  # noqa: PTH104  # texts
@@ -234,6 +328,20 @@ class Connection:
                 f"{self.path} has schema version {version}; this version of pytest-sgtrack knows"
                 f" up to {schema.SCHEMA_VERSION}: upgrade it to use this experiment"
             )
+        if origin is schema.Origin.US:
+            self._check_damage(connection)
+
+    def _check_damage(self, connection: sqlite3.Connection) -> None:
+        try:
+            damage = schema.damage_of(connection)
+            if damage is None and self.path in _SUSPECTS:
+                damage = schema.damage_of_pages(connection)
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_ERROR:
+                raise
+            damage = str(error)  # our own SQL is right: the schema it meets is not
+        if damage is not None:
+            raise _DamagedError(damage)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -265,16 +373,12 @@ class Connection:
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
         """Hold the experiment's lock file: one writer or checkpoint among all processes."""
-        if self._lock_fd is None:
-            folder = journal_folder(self.path)
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock_fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         give_up_at = time.monotonic() + BUSY_TIMEOUT_S
         pause_s = 0.0005
         while True:
+            fd = self._lock_file()
             try:
-                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > give_up_at:
                     raise StoreBusyError(
@@ -283,10 +387,21 @@ class Connection:
                     ) from None
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, 0.02)
+            else:
+                if os.fstat(fd).st_nlink:
+                    break
+                self._close_lock_file()  # somebody has removed it: others lock a new one
         try:
             yield
         finally:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def _lock_file(self) -> int:
+        if self._lock_fd is None:
+            folder = journal_folder(self.path)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock_fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return self._lock_fd
 
     def _checkpoint_if_due(self, connection: sqlite3.Connection) -> None:
         """Checkpoint whenever the -wal has grown by a few megabytes.
@@ -319,7 +434,13 @@ class Connection:
             raise StoreError(f"cannot use {self.path}: {error}") from error
 
     def _translated(self, error: sqlite3.Error) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if _code(error) in _FAILED_FLUSHES:
+            _UNFLUSHED.add(self.path)
+        if _is_damage(error) and self._connection is not None:
+            _SUSPECTS.add(self.path)
+            self._give_up(f"it is corrupt ({error})")
+            return StoreError(self._failure)
+        code = _code(error) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StoreBusyError(f"{self.path} is in use by another program: {error}")
         if code == sqlite3.SQLITE_NOTADB:
@@ -352,14 +473,42 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
         raise
 
 
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's extended code of an error; 0 for those of Python's module itself."""
+    return getattr(error, "sqlite_errorcode", 0)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return isinstance(error, _DamagedError) or _code(error) & 0xFF in _DAMAGE
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116  # once for each use
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+_SUSPECTS: set[Path] = set()  # databases that were found corrupt while in use
+_UNFLUSHED: set[Path] = set()  # databases that the disk has failed to take
+_KEPT_OPEN: list[int] = []
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
 _ABANDONED: list[sqlite3.Connection] = []
 _HELD_FOR_FORK = threading.local()
+
+
+@atexit.register
+def _close_all() -> None:
+    for connection in list(_CONNECTIONS):
+        with suppress(StoreError):
+            connection.close()
 
 
 def _before_fork() -> None:

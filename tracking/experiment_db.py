@@ -7,6 +7,7 @@ import math
 import os
 import time
 import warnings
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +27,7 @@ from tracking.model import RecordInfo, RunInfo, Status
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tracking.model import Summary
 
@@ -97,6 +98,14 @@ class ExperimentDBManager:
         """
         self._db.open()
 
+    def is_usable(self) -> bool:
+        """Tell whether the database is still the one that was opened, and sound; or none was."""
+        return self._db.is_usable()
+
+    def can_write(self) -> bool:
+        """Tell whether this manager and the file system allow writing."""
+        return self._db.can_write()
+
     def close(self) -> None:
         """Leave everything in the one database file and let go of it; later calls open it again."""
         self._db.close()
@@ -133,7 +142,8 @@ class ExperimentDBManager:
         added = arguments.checked_mapping("hparams", hparams)
         with self._db.writing() as connection:
             run_id, stored = self._run_row(connection, run_id, "config")
-            config = {**json.loads(stored or "{}"), **added}
+            with self._making_sense(f"the config of run {run_id}"):
+                config = {**json.loads(stored or "{}"), **added}
             connection.execute(
                 "UPDATE runs SET config = ? WHERE id = ?", (arguments.as_json(config), run_id)
             )
@@ -170,7 +180,7 @@ class ExperimentDBManager:
         number = arguments.checked_id("run_id", run_id)
         with self._db.reading() as connection:
             row = connection.execute(f"{_SELECT_RUNS} WHERE r.id = ?", (number,)).fetchone()
-        return _run_info(row) if row else None
+        return self._run_info(row) if row else None
 
     def get_all_runs(self) -> list[RunInfo]:
         """List all runs, newest first."""
@@ -178,7 +188,22 @@ class ExperimentDBManager:
             rows = connection.execute(
                 f"{_SELECT_RUNS} ORDER BY r.created_at DESC, r.id DESC"
             ).fetchall()
-        return [_run_info(row) for row in rows]
+        return [self._run_info(row) for row in rows]
+
+    def _run_info(self, row: tuple[Any, ...]) -> RunInfo:
+        with self._making_sense(f"run {row[0]}"):
+            return _run_info(row)
+
+    @contextmanager
+    def _making_sense(self, what: str) -> Iterator[None]:
+        """Name what lies in the database and is nothing that was ever written there."""
+        try:
+            yield
+        except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{self.db_path}: {what} is damaged: {error}; delete_run() removes a run with all"
+                " its data"
+            ) from error
 
     def delete_run(self, run_id: int) -> None:
         """Delete a run and all its data.
@@ -362,7 +387,8 @@ class ExperimentDBManager:
                 "SELECT graph_json FROM graphs WHERE id = ?",
                 (arguments.checked_id("graph_id", graph_id),),
             ).fetchone()
-        return dict(json.loads(row[0])) if row else None
+        with self._making_sense(f"graph {graph_id}"):
+            return dict(json.loads(row[0])) if row else None
 
     def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
         """Get all computation graphs for a run, oldest first, as {id, graph, created_at}.
@@ -375,10 +401,11 @@ class ExperimentDBManager:
             " ORDER BY created_at, id",
             run_id,
         )
-        return [
-            {"id": graph_id, "graph": json.loads(text), "created_at": created_at}
-            for graph_id, text, created_at in rows
-        ]
+        with self._making_sense(f"a graph of run {run_id}"):
+            return [
+                {"id": graph_id, "graph": json.loads(text), "created_at": created_at}
+                for graph_id, text, created_at in rows
+            ]
 
     def save_histogram(
         self,
@@ -431,15 +458,16 @@ class ExperimentDBManager:
         )
         histograms: dict[str, list[dict[str, Any]]] = {}
         for name, step, edges, counts, wall_time, n_non_finite in rows:
-            histograms.setdefault(name, []).append(
-                {
-                    "step": step,
-                    "bucket_edges": json.loads(edges),
-                    "bucket_counts": json.loads(counts),
-                    "log_time": wall_time,
-                    "n_non_finite": n_non_finite,
-                }
-            )
+            with self._making_sense(f"a histogram of run {run_id}"):
+                histograms.setdefault(name, []).append(
+                    {
+                        "step": step,
+                        "bucket_edges": json.loads(edges),
+                        "bucket_counts": json.loads(counts),
+                        "log_time": wall_time,
+                        "n_non_finite": n_non_finite,
+                    }
+                )
         return histograms
 
     def save_image(
@@ -503,16 +531,17 @@ class ExperimentDBManager:
         )
         images: dict[str, list[dict[str, Any]]] = {}
         for name, step, width, height, channels, data, wall_time in rows:
-            images.setdefault(name, []).append(
-                {
-                    "step": step,
-                    "width": width,
-                    "height": height,
-                    "channels": channels,
-                    "data_b64": base64.b64encode(data).decode("ascii"),
-                    "log_time": wall_time,
-                }
-            )
+            with self._making_sense(f"an image of run {run_id}"):
+                images.setdefault(name, []).append(
+                    {
+                        "step": step,
+                        "width": width,
+                        "height": height,
+                        "channels": channels,
+                        "data_b64": base64.b64encode(data).decode("ascii"),
+                        "log_time": wall_time,
+                    }
+                )
         return images
 
     def save_text(self, run_id: int, name: str, step: int, content: str) -> None:

@@ -37,12 +37,15 @@ import struct
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import adler32
 
+from tracking import filesystem
 from tracking.errors import JournalError
 
 if TYPE_CHECKING:
@@ -201,8 +204,9 @@ class SegmentWriter:
         self.writer = os.urandom(16).hex()
         self.path = folder / f"{self.writer}{SUFFIX}"
         self.header = Header(self.writer, Owner.this_process(), time.time())
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of signals may leave a note at any moment
         self._map: mmap.mmap | None = None
+        self._end = 0  # of what was written by write(2)
         self._next_channel = 1
         self._next_event = 0
         # Complete and locked before it has its name: whoever lists the folder must not take it for
@@ -222,32 +226,34 @@ class SegmentWriter:
             raise JournalError(f"cannot create a journal segment in {folder}: {error}") from error
 
     def _open_for_appending(self) -> None:
-        if _allocate(self._fd, 0, _FIRST_SIZE):
+        if not filesystem.is_network(self.path.parent) and _allocate(self._fd, 0, _FIRST_SIZE):
             self._map = mmap.mmap(self._fd, _FIRST_SIZE)
             self._map.write(self.header.pack())
             self.write = self._map.write
         else:
-            os.write(self._fd, self.header.pack())
+            self._write_through(self.header.pack())
             self.write = self._write_through
 
     def _write_through(self, frames: bytes) -> None:
-        """Append by write(2), where the file system cannot allocate space ahead."""
+        """Append by write(2), where space cannot be allocated ahead, or others may see the file."""
         with self._lock:  # or cutting off a part that was written took another thread's frames too
             try:
-                end = os.lseek(self._fd, 0, os.SEEK_CUR)
+                # Not where the last write stopped: a part that stayed behind would shift frames.
+                os.lseek(self._fd, self._end, os.SEEK_SET)
                 n_written = os.write(self._fd, frames)
             except OSError as error:
                 raise JournalError(f"cannot write to {self.path}: {error}") from error
             if n_written != len(frames):
-                os.ftruncate(self._fd, end)
-                os.lseek(self._fd, end, os.SEEK_SET)
+                with suppress(OSError):
+                    os.ftruncate(self._fd, self._end)
                 raise JournalError(f"no space left for {self.path}")
+            self._end += n_written
 
     def tell(self) -> int:
         """Return the offset behind the last frame written."""
         if self._map is not None:
             return self._map.tell()
-        return os.lseek(self._fd, 0, os.SEEK_CUR)
+        return self._end
 
     def make_room(self, n_bytes: int = FRAME_SIZE) -> None:
         """Extend the segment after `write` found no room for `n_bytes`.
@@ -319,8 +325,15 @@ class SegmentWriter:
         self._release()
 
     def remove(self) -> None:
-        """Let go of the file and remove it: everything in it has been drained."""
-        self.path.unlink(missing_ok=True)
+        """Let go of the file and remove it: everything in it has been drained.
+
+        Raises:
+            JournalError: it cannot be removed; it is as it was.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise JournalError(f"cannot remove {self.path}: {error}") from error
         self._release()
 
     def _release(self) -> None:
@@ -406,10 +419,13 @@ def _split_by_channel(data: bytes) -> dict[int, bytes]:
     numbers = [number for (number,) in _CHANNEL.iter_unpack(data)]
     if len(set(numbers)) == 1:
         return {numbers[0]: data}
-    frames: dict[int, list[bytes]] = {}
-    for number, frame in zip(numbers, _frames(data), strict=True):
-        frames.setdefault(number, []).append(frame)
-    return {number: b"".join(pieces) for number, pieces in frames.items()}
+    pieces: dict[int, list[bytes]] = {}
+    start = 0
+    for number, together in groupby(numbers):  # records of a metric tend to stand together
+        end = start + FRAME_SIZE * len(list(together))
+        pieces.setdefault(number, []).append(data[start:end])
+        start = end
+    return {number: b"".join(of_channel) for number, of_channel in pieces.items()}
 
 
 def _split_many_by_channel(data: bytes) -> dict[int, bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 import weakref
@@ -19,7 +20,7 @@ from zlib import adler32
 
 from tracking import journal
 from tracking.connection import journal_folder
-from tracking.errors import JournalError, StoreError, TrackingError
+from tracking.errors import JournalError, RunNotFoundError, StoreError, TrackingError
 from tracking.events import EndedRun, encode
 from tracking.experiment_db import Drained, ExperimentDBManager
 from tracking.records import Batch
@@ -91,6 +92,8 @@ class Recorder:
         path: absolute path of the database file.
     """
 
+    _is_finalizing = staticmethod(sys.is_finalizing)
+
     def __init__(self, path: Path) -> None:
         self.db = ExperimentDBManager(path)
         self._folder = journal_folder(path)
@@ -110,12 +113,14 @@ class Recorder:
     def open(self) -> None:
         """Open the database; the first time, bring home what dead processes have left.
 
+        Where nothing can be written, one that is there already can be read.
+
         Raises:
             NotAnExperimentError, NewerSchemaError, StoreError: it cannot be opened.
         """
         with self._lock:
             self.db.init_exp_db()
-            if not self._is_recovered:
+            if not self._is_recovered and self.db.can_write():
                 recover(self.db)
                 self._is_recovered = True
 
@@ -127,7 +132,10 @@ class Recorder:
     def _writable_segment(self) -> journal.SegmentWriter:
         with self._lock:
             if self._segment is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise JournalError(f"cannot create {self._folder}: {error}") from error
                 self._segment = journal.SegmentWriter(self._folder)
                 self._drained_to = self._segment.tell()
             return self._segment
@@ -188,7 +196,13 @@ class Recorder:
 
     def leave_note(self, note: journal.Note) -> None:
         """Say something about this process's end, for whoever recovers its segment."""
-        self._writable_segment().leave_note(note)
+        with self._lock:
+            segment = self._writable_segment()
+            before = segment.tell()
+            segment.leave_note(note)
+            for run in self._runs:  # a note is no record: what was summarised stays summarised
+                if run._summaries[0] == before:
+                    run._summaries = (segment.tell(), run._summaries[1])
 
     def drain(self, *, is_durable: bool = False) -> None:
         """Move what has been recorded, started and ended into the database.
@@ -257,6 +271,8 @@ class Recorder:
             summaries: dict[str, Summary] = {}
             try:
                 summaries = self.summaries(run)
+            except RunNotFoundError:  # somebody has deleted it: there is nothing to summarise
+                pass
             finally:
                 ended = EndedRun(run.uuid, end, summaries)
                 if not self._ended:
@@ -294,7 +310,8 @@ class Recorder:
         segment.remove()
         self._segment = None
         self._channels.clear()
-        self.db.forget_segment(segment.writer)
+        with suppress(StoreError):  # a note about a segment that is gone is in nobody's way
+            self.db.forget_segment(segment.writer)
 
     def close(self, runs: Iterable[ActiveRun] | None = None) -> None:
         """Move everything into the one database file and let go of its files.
@@ -310,9 +327,26 @@ class Recorder:
             self._retire_segment()
             self.db.close()
 
+    def abandon(self) -> None:
+        """Write to the database no more, which is gone or corrupt; another takes its place.
+
+        The segment comes home to that one, as that of a dead process does.
+        """
+        with self._lock:
+            for run in list(self._runs):
+                self.forget(run)
+            segment = self._segment
+            self._reset()
+            if segment is not None:
+                segment.close()
+
     def __del__(self) -> None:
         """Close what nobody can close any more: the last tracker of the experiment is gone."""
+        if self._is_finalizing():  # it was closed at exit, and the globals of this module are gone
+            return
         _close_quietly(self)
+        if self._segment is not None:  # it could not be drained; the next one to open it can
+            self._segment.close()
 
     def _forget_after_fork(self) -> None:
         """Start afresh in a forked child: its runs go on in a segment of its own."""
@@ -333,6 +367,9 @@ def recorder_of(path: Path) -> Recorder:
     """Return this process's recorder of the experiment in the database file `path`."""
     with _RECORDERS_LOCK:
         recorder = _RECORDERS.get(path)
+        if recorder is not None and not recorder.db.is_usable():
+            recorder.abandon()
+            recorder = None
         if recorder is None:
             recorder = _RECORDERS[path] = Recorder(path)
         return recorder

@@ -184,7 +184,9 @@ def read_series(connection: sqlite3.Connection, run_id: int, metric_name: str) -
         (run_id, metric_name),
     ).fetchall()
     n_decoded = n_unreadable = 0
-    if not all(type(row[1]) is int and type(row[2]) is float for row in rows):
+    if not all(
+        type(row[1]) is int and type(row[2]) is float and type(row[3]) is float for row in rows
+    ):
         stored = rows
         rows = list(_decoded_rows(stored))
         n_unreadable = len(stored) - len(rows)
@@ -199,20 +201,33 @@ def read_series(connection: sqlite3.Connection, run_id: int, metric_name: str) -
         (run_id, metric_name),
     ).fetchall()
     if non_finite:
-        rows += [(i, step, decode_number(value), time) for i, step, value, time in non_finite]
+        named = list(
+            _decoded_rows((i, step, _number(value), time) for i, step, value, time in non_finite)
+        )
+        n_unreadable += len(non_finite) - len(named)
+        rows += named
         rows.sort(key=lambda row: row[0])
     rows.sort(key=lambda row: row[1])
     return Series([row[1:] for row in rows], n_decoded, n_unreadable)
 
 
 def _decoded_rows(
-    rows: Iterable[tuple[int, Any, Any, float]],
+    rows: Iterable[tuple[int, Any, Any, Any]],
 ) -> Iterator[tuple[int, int, float, float]]:
     for record_id, step, value, wall_time in rows:
         decoded_step = decode_step(step)
         decoded_value = decode_value(value)
-        if decoded_step is not None and decoded_value is not None:
-            yield record_id, decoded_step, decoded_value, wall_time
+        decoded_time = decode_value(wall_time)
+        if decoded_step is None or decoded_value is None or decoded_time is None:
+            continue
+        yield record_id, decoded_step, decoded_value, decoded_time
+
+
+def _number(stored: Any) -> float | None:
+    try:
+        return decode_number(stored)
+    except ValueError:
+        return None
 
 
 def decode_step(stored: object) -> int | None:
@@ -278,10 +293,10 @@ def read_summaries(connection: sqlite3.Connection, run_id: int) -> Summaries:
         (run_id,),
     ).fetchall()
     summaries = Summaries({}, {}, {})
-    for name, is_covered, *fields, last, first_step, last_step in rows:
-        if is_covered:
-            numbers = (*fields, decode_number(last), first_step, last_step)
-            summaries.by_metric[name] = Summary(*numbers)
+    for name, is_covered, *numbers in rows:
+        stored = _stored_summary(numbers) if is_covered else None
+        if stored is not None:
+            summaries.by_metric[name] = stored
             continue
         series = read_series(connection, run_id, name)
         summaries.unreadable[name] = series.n_unreadable
@@ -290,6 +305,18 @@ def read_summaries(connection: sqlite3.Connection, run_id: int) -> Summaries:
             summary = summarize(steps, values)
             summaries.by_metric[name] = summaries.computed[name] = summary
     return summaries
+
+
+def _stored_summary(numbers: Sequence[Any]) -> Summary | None:
+    """Return a summary by its fields as stored, None where damage made something else of them."""
+    n, n_nan, n_inf, smallest, largest, mean, std, tail, last, first_step, last_step = numbers
+    statistics = (smallest, largest, mean, std, tail)
+    last = _number(last)
+    if not all(type(count) is int for count in (n, n_nan, n_inf, first_step, last_step)):
+        return None
+    if last is None or not all(number is None or type(number) is float for number in statistics):
+        return None
+    return Summary(n, n_nan, n_inf, *statistics, last, first_step, last_step)
 
 
 def note_unreadable(connection: sqlite3.Connection, run_id: int, counts: Mapping[str, int]) -> None:

@@ -9,6 +9,7 @@ writer must never be taken for a dead one; a dead one taken for alive is found a
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -77,37 +78,50 @@ class Recovery(NamedTuple):
 def recover(db: ExperimentDBManager) -> Recovery:
     """Drain the segments of dead processes of an experiment and end their runs as failed.
 
-    Any number of processes may do it at once; what one has done the others find done.
+    Any number of processes may do it at once; what one has done the others find done. Killed at
+    any point, it leaves the rest to the next one.
 
     Raises:
         StoreError: the database cannot be written; everything stays where it is.
     """
+    folder = journal_folder(db.db_path)
+    _remove_unfinished(folder)
+    found = dead_segments(db.db_path)
+    if not found and not db.db_path.exists():
+        return Recovery(0, [], [])
     n_records = 0
     damaged = []
-    last_words: dict[str, LastWords] = {}
-    for path in dead_segments(db.db_path):
+    drained: dict[Path, LastWords] = {}
+    torn: dict[Path, str] = {}
+    for path in found:
         try:
             n_drained, n_damaged, words = _drain(db, path)
         except JournalError as error:
-            if not path.exists():
-                continue  # somebody else was faster
-            damaged.append(f"{error}; set aside as {_set_aside(path).name}")
+            if path.exists():  # else somebody else was faster
+                is_legible = not isinstance(error.__cause__, OSError)
+                damaged.append(f"{error}; {_set_aside(path)}" if is_legible else str(error))
             continue
         n_records += n_drained
-        last_words[path.stem] = words
+        drained[path] = words
         if n_damaged:
-            aside = _set_aside(path)
-            damaged.append(
-                f"{path}: {n_damaged} damaged records were left out; set aside as {aside.name}"
-            )
-        path.unlink(missing_ok=True)
-        db.forget_segment(path.stem)
-    folder = journal_folder(db.db_path)
-    _remove_unfinished(folder)
-    runs = db.end_abandoned_runs(
-        is_alive=lambda writer: is_alive(folder / f"{writer}{journal.SUFFIX}"),
-        last_words=lambda writer: last_words.get(writer, LastWords(EndedBy.LOST, None)),
-    )
+            torn[path] = f"{path}: {n_damaged} damaged records were left out"
+
+    def may_live(writer: str) -> bool:
+        # What has died since we looked is for the next time: its last words are not read yet.
+        path = folder / f"{writer}{journal.SUFFIX}"
+        return path not in drained and path in folder.glob(f"*{journal.SUFFIX}")
+
+    def last_words(writer: str) -> LastWords:
+        path = folder / f"{writer}{journal.SUFFIX}"
+        return drained.get(path, LastWords(EndedBy.LOST, None))
+
+    runs = db.end_abandoned_runs(may_live, last_words)
+    for path in drained:  # only now: who finds a segment gone takes its runs for lost
+        if path in torn:
+            damaged.append(f"{torn[path]}; {_set_aside(path)}")
+        with suppress(PermissionError):  # another user's, and drained: it may stay
+            path.unlink(missing_ok=True)
+            db.forget_segment(path.stem)
     return Recovery(n_records, runs, damaged)
 
 
@@ -118,11 +132,16 @@ def dead_segments(db_path: Path) -> list[Path]:
 
 
 def is_alive(path: Path) -> bool:
-    """Tell whether the process that writes a segment lives; False where there is no segment."""
+    """Tell whether the process that writes a segment lives; False where there is no segment.
+
+    It lives until the opposite is known: also where the segment cannot be opened.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except (FileNotFoundError, ValueError):  # no name of a file: it was read from a database
         return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG  # likewise
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -143,7 +162,19 @@ def _owner_may_live(header: bytes) -> bool:
         return True
     if owner.pid_namespace != here.pid_namespace:
         return True
-    return journal.start_time_of(owner.pid) == owner.start_time
+    started = journal.start_time_of(owner.pid)
+    return started == owner.start_time if started else _is_hidden(owner.pid)
+
+
+def _is_hidden(pid: int) -> bool:
+    """Tell whether there is a process of another user that `/proc` does not show (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        pass
+    return False
 
 
 def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, LastWords]:
@@ -184,11 +215,17 @@ def _remove_unfinished(folder: Path) -> None:
     """Remove segments whose process died before it had named them, an hour after the fact."""
     for path in folder.glob(f"*{journal.UNNAMED_SUFFIX}"):
         with suppress(OSError):
-            if path.stat().st_mtime < time.time() - 3600:
+            if path.stat().st_mtime < time.time() - 3600 and not is_alive(path):
                 path.unlink()
 
 
-def _set_aside(path: Path) -> Path:
+def _set_aside(path: Path) -> str:
+    """Rename a damaged segment, so that nobody reads it again; say where it is now."""
     aside = path.with_name(path.name + SET_ASIDE_SUFFIX)
-    path.rename(aside)
-    return aside
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        pass  # another process has just done the same
+    except OSError as error:
+        return f"it could not be set aside: {error.strerror}"
+    return f"set aside as {aside.name}"

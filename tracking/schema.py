@@ -11,6 +11,8 @@ Versions:
 
 from __future__ import annotations
 
+import functools
+import re
 import time
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -170,6 +172,9 @@ CREATE INDEX idx_texts_run_name ON texts (run_id, name);
 MEDIA_TABLES = ("graphs", "histograms", "images", "texts")
 """Tables of what a run keeps beside its records, by their column `run_id`."""
 
+_TABLE = re.compile(r"^CREATE TABLE (\w+) \((.*?)^\)", re.DOTALL | re.MULTILINE)
+_COLUMN = re.compile(r"^    (?!PRIMARY KEY)(\w+)", re.MULTILINE)
+
 _ORIGINAL_COLUMNS = {
     "runs": ("id", "name", "created_at", "status", "config"),
     "metrics": ("id", "name"),
@@ -221,6 +226,45 @@ def origin_of(connection: sqlite3.Connection) -> Origin:
 def version_of(connection: sqlite3.Connection) -> int:
     """Return the schema version a database of ours says it has."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def damage_of(connection: sqlite3.Connection) -> str | None:
+    """Return what a database of ours lacks that every one of its version has, by reading only.
+
+    Tables and columns that others have added are no damage.
+    """
+    version = version_of(connection)
+    if version < 1:
+        return f"its schema version is {version}, which was never written"
+    if version != SCHEMA_VERSION:
+        return None  # a migration will find out
+    lost = sorted(_columns_of_ours() - _plain_columns(connection))
+    return f"the table {lost[0][0]} has lost its column {lost[0][1]}" if lost else None
+
+
+def damage_of_pages(connection: sqlite3.Connection) -> str | None:
+    """Return what SQLite finds wrong in a whole database; takes seconds for each gigabyte."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    return None if found == "ok" else str(found)
+
+
+@functools.cache
+def _columns_of_ours() -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (table, column)
+        for table, body in _TABLE.findall(SCHEMA)
+        for column in _COLUMN.findall(body)
+    )
+
+
+def _plain_columns(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """Return (table, column) of all there is, without views, virtual tables and computed ones."""
+    return frozenset(
+        connection.execute(
+            "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_xinfo(t.name) AS c"
+            " WHERE t.type = 'table' AND t.rootpage > 0 AND c.hidden = 0"
+        )
+    )
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
