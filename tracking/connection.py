@@ -33,6 +33,8 @@ BUSY_TIMEOUT_S = 10.0
 
 _CHECKPOINT_FROM_BYTES = 32 << 20  # each costs two flushes, some 6 ms
 _HEADER_SIZE = 100
+_WAL_FORMAT = 2  # the highest version of its file format that SQLite's header names
+_ROLLBACK_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _FAILED_FLUSHES = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
 
@@ -246,7 +248,7 @@ class Connection:
         try:
             return self._open()
         except sqlite3.DatabaseError as error:
-            if not (_is_damage(error) and self._has_our_header()):
+            if not (self._has_our_header() and self._is_explained_by_damage(error)):
                 raise
             self._set_aside(error)
             return self._open()
@@ -288,11 +290,20 @@ class Connection:
         )
 
     def _has_our_header(self) -> bool:
+        return schema.is_our_header(self._header())
+
+    def _header(self) -> bytes:
         fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         # Left open: to close it would take the locks from this process's other connections to the
         # file, as POSIX has it (sqlite.org/howtocorrupt.html, section 2.2).
         _KEPT_OPEN.append(fd)
-        return schema.is_our_header(os.pread(fd, _HEADER_SIZE, 0))
+        return os.pread(fd, _HEADER_SIZE, 0)
+
+    def _is_explained_by_damage(self, error: sqlite3.DatabaseError) -> bool:
+        # SQLite writes no file whose header asks for a later version of it to do so.
+        return _is_damage(error) or (
+            _code(error) == sqlite3.SQLITE_READONLY and self._header()[18] > _WAL_FORMAT
+        )
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         """Rename a corrupt database of ours, so that recording can go on in a new one."""
@@ -311,10 +322,21 @@ class Connection:
 
     def _refuse_what_is_not_ours(self) -> None:
         """Look at an existing file without leaving a trace, so that it stays as it is."""
-        if not self.path.exists() or self.path.stat().st_size == 0:
+        if not self.path.exists() or self.path.stat().st_size == 0 or self._is_new():
             return
         with closing(self._connected_read_only()) as connection:
             self._check_origin(connection)
+
+    def _is_new(self) -> bool:
+        """Tell whether the first transaction has not ended: SQLite will go back to an empty file.
+
+        A rollback journal says how many pages there were (sqlite.org/fileformat.html, section 3).
+        """
+        try:
+            header = self.path.with_name(f"{self.path.name}-journal").read_bytes()[:20]
+        except OSError:
+            return False
+        return header.startswith(_ROLLBACK_JOURNAL) and header[16:] == bytes(4)
 
     def _check_origin(self, connection: sqlite3.Connection) -> None:
         origin = schema.origin_of(connection)

@@ -626,10 +626,7 @@ def new_run(
         InvalidArgumentError: `name`, `config` or `environment` cannot be stored.
     """
     created_at = time.time()
-    environment_json = None
-    if environment is not None:
-        checked = arguments.checked_mapping("environment", environment)
-        environment_json = arguments.as_json(dict(sorted(checked.items())))
+    environment_json = None if environment is None else _environment_json(environment)
     return NewRun(
         f"run_{int(created_at)}" if name is None else arguments.checked_name("name", name),
         arguments.checked_mapping("config", config),
@@ -653,6 +650,20 @@ def _checked_numbers(argument: str, numbers: Iterable[float]) -> list[float]:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise InvalidArgumentError(argument, f"expected finite numbers, got {number!r}")
     return plain
+
+
+_last_environment: tuple[dict[str, Any], str] = ({}, "{}")
+
+
+def _environment_json(environment: Mapping[str, Any]) -> str:
+    """Return an environment as JSON; the runs of a session have all the same."""
+    global _last_environment  # noqa: PLW0603  # a cache of one
+    known, text = _last_environment
+    if environment != known:
+        checked = arguments.checked_mapping("environment", environment)
+        text = arguments.as_json(dict(sorted(checked.items())))
+        _last_environment = (dict(environment), text)
+    return text
 
 
 def _abandoned(

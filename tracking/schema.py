@@ -216,9 +216,10 @@ def origin_of(connection: sqlite3.Connection) -> Origin:
     tables = _tables(connection)
     if not tables:
         return Origin.NOBODY
-    if all(
+    is_original = all(
         set(_ORIGINAL_COLUMNS[table]) <= _columns(connection, table) for table in _ORIGINAL_REQUIRED
-    ):
+    )
+    if is_original and "migrations" not in tables:  # else ours, with a header that is not
         return Origin.THE_ORIGINAL
     return Origin.SOMEBODY_ELSE
 
