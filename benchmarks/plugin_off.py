@@ -25,10 +25,10 @@ def rows(lab: Lab) -> list[Row]:
     tests = _TESTS.format(n=n)
     folder = lab.new_folder()
     plain = new_project(folder / "plain", test_nothing=tests)
-    hooked = new_project(folder / "hooked", test_nothing=tests, conftest=_EMPTY_HOOK)
+    hooked = new_project(folder / "hooked", test_nothing=tests, hooks=_EMPTY_HOOK)
     sessions = {
         "none": Session(plain, sys.executable),
-        "hook": Session(hooked, sys.executable),
+        "hook": Session(hooked, sys.executable, ("-p", "hooks")),
         "ours": Session(plain, sys.executable, ("-p", "pytest_sgtrack.plugin")),
     }
     for session in sessions.values():

@@ -69,6 +69,7 @@ def _raw_s(folder: Path, n: int) -> float:
 
 def _record(folder: Path, n: int, wait: Callable[[], object]) -> None:
     tracker = store.new_tracker(folder)
+    store.load_numpy()
     wait()
     with tracker.run():
         for step in range(n):

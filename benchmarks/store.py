@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
 import time
 from contextlib import closing
@@ -22,6 +23,11 @@ CLUSTERED = (
     " value REAL, wall_time REAL, PRIMARY KEY (run_id, metric_id, seq)) WITHOUT ROWID"
 )
 _METRICS = tuple(f"metric_{number}" for number in range(10))
+
+
+def load_numpy() -> None:
+    """Import numpy, as any training process has done before it records anything."""
+    importlib.import_module("numpy")
 
 
 def new_tracker(folder: Path) -> Tracker:

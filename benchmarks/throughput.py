@@ -22,6 +22,7 @@ def rows(lab: Lab) -> list[Row]:
     """Measure the throughput, and that every step of the way grows linearly."""
     n = lab.amount(1_000_000, 5_000)
     n_rounds = lab.amount(7, 1)
+    store.load_numpy()
     return [
         _throughput(lab, n, n_rounds),
         _linear(lab, "record()", lambda folder, n: _phases_s(folder, n)[0], n, n_rounds),

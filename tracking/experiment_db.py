@@ -659,7 +659,11 @@ def _environment_json(environment: Mapping[str, Any]) -> str:
     """Return an environment as JSON; the runs of a session have all the same."""
     global _last_environment  # noqa: PLW0603  # a cache of one
     known, text = _last_environment
-    if environment != known:
+    try:
+        is_known = bool(environment == known)
+    except ValueError:  # arrays don't say whether they are equal
+        is_known = False
+    if not is_known:
         checked = arguments.checked_mapping("environment", environment)
         text = arguments.as_json(dict(sorted(checked.items())))
         _last_environment = (dict(environment), text)

@@ -32,23 +32,23 @@ class Tool(NamedTuple):
 
     Attributes:
         module: of this package, which drives it.
-        imported: what a user imports.
+        imports: the statement a user begins with.
         package: as it is installed; None for ours.
         n: how many records, fewer for slower ones.
     """
 
     module: str
-    imported: str
+    imports: str
     package: str | None
     n: int
 
 
 _TOOLS = (
-    Tool("with_tracking", "tracking", None, 100_000),
-    Tool("with_trackio", "trackio", "trackio", 20_000),
-    Tool("with_tensorboardx", "tensorboardX", "tensorboardX", 20_000),
-    Tool("with_wandb", "wandb", "wandb", 20_000),
-    Tool("with_mlflow", "mlflow", "mlflow-skinny", 1_000),
+    Tool("with_tracking", "from tracking import Tracker", None, 100_000),
+    Tool("with_trackio", "import trackio", "trackio", 20_000),
+    Tool("with_tensorboardx", "from tensorboardX import SummaryWriter", "tensorboardX", 20_000),
+    Tool("with_wandb", "import wandb", "wandb", 20_000),
+    Tool("with_mlflow", "import mlflow", "mlflow-skinny", 1_000),
 )
 _HEADERS = (
     "tool",
@@ -108,7 +108,7 @@ def table(lab: Lab, build: Path) -> str:
 def _version(python: Path, tool: Tool) -> str | None:
     if tool.package is None:
         return __version__
-    script = f"import {tool.imported}, importlib.metadata as m; print(m.version({tool.package!r}))"
+    script = f"{tool.imports}; import importlib.metadata as m; print(m.version({tool.package!r}))"
     done = subprocess.run(
         [python, "-c", script], check=False, capture_output=True, text=True, timeout=_TIMEOUT_S
     )
@@ -162,7 +162,7 @@ def _run(python: Path, tool: Tool, what: str, n: int, folder: Path) -> dict[str,
 def _import_costs_s(lab: Lab, python: Path, tools: Sequence[Tool]) -> dict[Tool, float]:
     """Return what importing each adds to a bare start: processor time, in seconds."""
     folder = lab.new_folder()
-    scripts = {"": "pass"} | {tool.module: f"import {tool.imported}" for tool in tools}
+    scripts = {"": "pass"} | {tool.module: tool.imports for tool in tools}
     sides = {name: partial(_start_s, python, script, folder) for name, script in scripts.items()}
     costs = interleaved(sides, lab.amount(7, 1))
     return {tool: median(costs[tool.module]) - median(costs[""]) for tool in tools}
