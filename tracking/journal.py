@@ -313,12 +313,28 @@ class SegmentWriter:
 
     def read(self, start: int, end: int) -> dict[int, bytes]:
         """Return the frames between two offsets by channel; what we wrote ourselves is intact."""
-        if self._map is not None:
-            data = self._map[start:end]
-        else:
-            data = os.pread(self._fd, end - start, start)
-        frames = _split_by_channel(data)
+        frames = _split_by_channel(self._bytes(start, end))
         return {channel: frames[channel] for channel in frames if channel < _EVENT}
+
+    def _bytes(self, start: int, end: int) -> bytes:
+        if self._map is not None:
+            return self._map[start:end]
+        return os.pread(self._fd, end - start, start)
+
+    def columns(self, start: int, end: int) -> dict[int, tuple[Any, Any]]:
+        """Return steps and values between two offsets by channel, as sequences or as arrays."""
+        if end - start < _MANY_FRAMES * FRAME_SIZE:
+            frames = self.read(start, end)
+            return {channel: columns_of(frames[channel]) for channel in frames}
+        table = _as_array(self._bytes(start, end))
+        table = table[table["channel"] < _EVENT] if table["channel"].max() >= _EVENT else table
+        numbers, order, starts = _grouped(table["channel"])
+        steps, values = table["step"][order], table["value"][order]
+        ends = [*starts[1:], len(order)]
+        return {
+            int(numbers[start]): (steps[start:end], values[start:end])
+            for start, end in zip(starts, ends, strict=True)
+        }
 
     def close(self) -> None:
         """Let go of the file without removing it; others take the writer for dead from now on."""
@@ -429,16 +445,28 @@ def _split_by_channel(data: bytes) -> dict[int, bytes]:
 
 
 def _split_many_by_channel(data: bytes) -> dict[int, bytes]:
-    import numpy as np
 
     frames = _as_array(data)
-    numbers = frames["channel"]
-    order = np.argsort(numbers, kind="stable")
-    present, starts = np.unique(numbers[order], return_index=True)
-    pieces = np.split(order, starts[1:])
+    numbers, order, starts = _grouped(frames["channel"])
+    if len(starts) == 1:
+        return {int(numbers[0]): data}
+    ends = [*starts[1:], len(order)]
     return {
-        int(number): frames[piece].tobytes() for number, piece in zip(present, pieces, strict=True)
+        int(numbers[start]): frames[order[start:end]].tobytes()
+        for start, end in zip(starts, ends, strict=True)
     }
+
+
+def _grouped(numbers: Any) -> tuple[Any, Any, Any]:
+    """Return numbers sorted, the stable order that sorts them, and where each one starts."""
+    import numpy as np
+
+    if numbers.max() < 1 << 16:
+        numbers = numbers.astype(np.uint16)  # numpy sorts these by radix, ten times as fast
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    starts = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
+    return numbers, order, [0, *starts.tolist()]
 
 
 def _as_array(frames: bytes) -> Any:

@@ -158,7 +158,7 @@ class RunInfo:
     attempt: int = 1
 
 
-@dataclass
+@dataclass(slots=True)
 class RecordInfo:
     """A single metric record (data point).
 

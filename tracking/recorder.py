@@ -248,12 +248,12 @@ class Recorder:
                 return self.db.read_summaries(run.run_id)
             end = self._segment.tell()
             if run._summaries[0] != end:
-                frames = self._segment.read(run.start, end)
-                summaries = {}
-                for metric_name, channel in run.channels.items():
-                    if channel in frames:
-                        steps, values = journal.columns_of(frames[channel])
-                        summaries[metric_name] = summarize(steps, values)
+                columns = self._segment.columns(run.start, end)
+                summaries = {
+                    metric_name: summarize(*columns[channel])
+                    for metric_name, channel in run.channels.items()
+                    if channel in columns
+                }
                 run._summaries = (end, summaries)
             return run._summaries[1]
 

@@ -8,6 +8,7 @@ to where: readers visit those ranges only. A range may hold rows of other series
 from __future__ import annotations
 
 import math
+import operator
 import struct
 from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -174,41 +175,52 @@ class Series(NamedTuple):
 
 def read_series(connection: sqlite3.Connection, run_id: int, metric_name: str) -> Series:
     """Read the records of one metric of one run; an unknown metric has none."""
-    rows: list[tuple[int, Any, Any, float]] = connection.execute(
-        "SELECT r.id, r.step, r.value, r.wall_time"
-        " FROM metrics AS m"
-        " JOIN record_ranges AS g ON g.metric_id = m.id AND g.run_id = ?"
-        " CROSS JOIN records AS r ON r.id BETWEEN g.first_id AND g.last_id"
-        "   AND r.run_id = g.run_id AND r.metric_id = m.id"
-        " WHERE m.name = ? ORDER BY g.first_id",
-        (run_id, metric_name),
-    ).fetchall()
-    n_decoded = n_unreadable = 0
-    if not all(
-        type(row[1]) is int and type(row[2]) is float and type(row[3]) is float for row in rows
-    ):
-        stored = rows
-        rows = list(_decoded_rows(stored))
-        n_unreadable = len(stored) - len(rows)
-        readable = {row[0] for row in rows}
-        n_decoded = sum(
-            record_id in readable and (type(step) is bytes or type(value) is bytes)
-            for record_id, step, value, _ in stored
-        )
     non_finite = connection.execute(
         "SELECT r.id, r.step, r.value, r.wall_time FROM non_finite_records AS r"
         " JOIN metrics AS m ON m.id = r.metric_id WHERE r.run_id = ? AND m.name = ?",
         (run_id, metric_name),
     ).fetchall()
-    if non_finite:
-        named = list(
-            _decoded_rows((i, step, _number(value), time) for i, step, value, time in non_finite)
-        )
-        n_unreadable += len(non_finite) - len(named)
-        rows += named
-        rows.sort(key=lambda row: row[0])
-    rows.sort(key=lambda row: row[1])
-    return Series([row[1:] for row in rows], n_decoded, n_unreadable)
+    if not non_finite:
+        rows = connection.execute(
+            f"SELECT r.step, r.value, r.wall_time {_FROM_SERIES}", (run_id, metric_name)
+        ).fetchall()
+        if _is_plain(rows):
+            return Series(rows, 0, 0)
+    stored = connection.execute(
+        f"SELECT r.id, r.step, r.value, r.wall_time {_FROM_SERIES}", (run_id, metric_name)
+    ).fetchall()
+    decoded = list(_decoded_rows(stored))
+    readable = {row[0] for row in decoded}
+    n_decoded = sum(
+        record_id in readable and (type(step) is bytes or type(value) is bytes)
+        for record_id, step, value, _ in stored
+    )
+    named = list(
+        _decoded_rows((i, step, _number(value), time) for i, step, value, time in non_finite)
+    )
+    n_unreadable = len(stored) - len(decoded) + len(non_finite) - len(named)
+    decoded += named
+    decoded.sort(key=lambda row: (row[1], row[0]))
+    return Series([row[1:] for row in decoded], n_decoded, n_unreadable)
+
+
+_FROM_SERIES = (
+    "FROM metrics AS m"
+    " JOIN record_ranges AS g ON g.metric_id = m.id AND g.run_id = ?"
+    " CROSS JOIN records AS r ON r.id BETWEEN g.first_id AND g.last_id"
+    "   AND r.run_id = g.run_id AND r.metric_id = m.id"
+    " WHERE m.name = ? ORDER BY g.first_id"
+)
+
+
+def _is_plain(rows: list[tuple[Any, Any, Any]]) -> bool:
+    """Tell whether rows are numbers sorted by step, as nearly always; quickly, they may be many."""
+    if not rows:
+        return True
+    steps, values, times = zip(*rows, strict=True)
+    if set(map(type, steps)) != {int} or {*map(type, values), *map(type, times)} != {float}:
+        return False
+    return all(map(operator.le, steps, islice(steps, 1, None)))
 
 
 def _decoded_rows(
