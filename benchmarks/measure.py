@@ -71,7 +71,7 @@ class Row:
         bound: the limit it has to keep, None for a line that is only there to be compared with.
         is_floor: whether the limit is the least that is wanted, not the most.
         figures: what the ratio is made of, with units; or why there is none.
-        is_reached: whether the bound is kept, where that is not a matter of the median.
+        uncertainty: standard error of the median; one larger than half the bound says nothing.
     """
 
     what: str
@@ -80,19 +80,19 @@ class Row:
     bound: float | None = None
     unit: str = "x"
     is_floor: bool = False
-    is_reached: bool | None = None
+    uncertainty: float = 0.0
 
     @property
     def verdict(self) -> str:
-        """What measuring came to: reached, missed, not measured; empty where there is no bound."""
+        """What measuring came to: reached, missed, why neither; empty where there is no bound."""
         if self.measured is None:
             return "NOT MEASURED"
         if self.bound is None:
             return ""
-        is_reached = self.is_reached
-        if is_reached is None:
-            median = self.measured.median
-            is_reached = median >= self.bound if self.is_floor else median <= self.bound
+        if self.uncertainty > self.bound / 2:
+            return "TOO NOISY"
+        median = self.measured.median
+        is_reached = median >= self.bound if self.is_floor else median <= self.bound
         return "reached" if is_reached else "missed"
 
 

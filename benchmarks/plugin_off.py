@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from math import comb
+from math import pi, sqrt
+from typing import TYPE_CHECKING
 
 from benchmarks.measure import Estimate, Lab, Row, interleaved, median
 from benchmarks.sessions import Session, new_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TESTS = """\
 import pytest
@@ -16,52 +20,68 @@ def test_nothing(number):
     pass
 """
 _EMPTY_HOOK = "def pytest_runtest_call(item): pass\n"
-_SIGNIFICANT = 0.05
+_PLUGINS = {"none": (), "hook": ("-p", "hooks"), "ours": ("-p", "pytest_sgtrack.plugin")}
+_FEW_CALLS = 0.5  # what a garbage collection that falls into one session only may call
+_TOLD_APART_US = 5.0  # what empty hooks were seen to cost
 
 
 def rows(lab: Lab) -> list[Row]:
-    """Measure sessions of many tests that do nothing, and divide by their number."""
-    n = lab.amount(20_000, 50)
-    tests = _TESTS.format(n=n)
+    """Measure sessions of many tests that do nothing: what they call, and how long they take."""
+    return [_calls(lab), _time(lab)]
+
+
+def _sessions(folder: Path, n: int) -> dict[str, Session]:
+    project = new_project(folder, test_nothing=_TESTS.format(n=n), hooks=_EMPTY_HOOK)
+    return {name: Session(project, sys.executable, plugin) for name, plugin in _PLUGINS.items()}
+
+
+def _calls(lab: Lab) -> Row:
+    """Count function calls, which no other load on the machine can blur."""
+    n = lab.amount(1_000, 50)
     folder = lab.new_folder()
-    plain = new_project(folder / "plain", test_nothing=tests)
-    hooked = new_project(folder / "hooked", test_nothing=tests, hooks=_EMPTY_HOOK)
-    sessions = {
-        "none": Session(plain, sys.executable),
-        "hook": Session(hooked, sys.executable, ("-p", "hooks")),
-        "ours": Session(plain, sys.executable, ("-p", "pytest_sgtrack.plugin")),
-    }
+    few, many = (_sessions(folder / f"{size}", size) for size in (n, 2 * n))
+    of_a_test = {name: (many[name].n_calls() - few[name].n_calls()) / n for name in few}
+    hook, ours = (of_a_test[name] - of_a_test["none"] for name in ("hook", "ours"))
+    return Row(
+        "plugin loaded and off, function calls it adds to a test",
+        Estimate.of([ours]),
+        f"an empty hook adds {hook:.1f}; a whole test has {of_a_test['none']:.0f}",
+        _FEW_CALLS,
+        unit="calls",
+    )
+
+
+def _time(lab: Lab) -> Row:
+    n = lab.amount(20_000, 50)
+    sessions = _sessions(lab.new_folder() / "time", n)
     for session in sessions.values():
         session.run_s()  # compiles, and fills the file system's cache
-    costs = interleaved({name: s.run_s for name, s in sessions.items()}, lab.amount(11, 1))
+    costs = interleaved({name: s.run_s for name, s in sessions.items()}, lab.amount(11, 2))
 
-    def us_a_test(a: str, b: str) -> list[float]:
-        return [1e6 * (x - y) / n for x, y in zip(costs[a], costs[b], strict=True)]
+    def added_us(name: str, over: str) -> list[float]:
+        pairs = zip(costs[name], costs[over], strict=True)
+        return [1e6 * (cost - without) / n for cost, without in pairs]
 
-    beyond_hook = us_a_test("ours", "hook")
-    ours, hook = us_a_test("ours", "none"), us_a_test("hook", "none")
-    return [
-        Row(
-            f"plugin loaded and off, beyond an empty hook, per test of {n:,}",
-            Estimate.of(beyond_hook),
-            f"over no plugin: {median(ours):.2f} us, an empty pytest_runtest_call"
-            f" {median(hook):.2f} us; a whole test {1e6 * median(costs['none'], n):.0f} us",
-            0.0,
-            unit="us",
-            is_reached=chance_of(beyond_hook) > _SIGNIFICANT,
-        )
-    ]
+    beyond_hook = added_us("ours", "hook")
+    return Row(
+        f"plugin loaded and off, time beyond an empty hook's, per test of {n:,}",
+        Estimate.of(beyond_hook),
+        f"over no plugin: {median(added_us('ours', 'none')):.1f} us, an empty hook"
+        f" {median(added_us('hook', 'none')):.1f} us; a whole test"
+        f" {1e6 * median(costs['none'], n):.0f} us; +- {uncertainty(beyond_hook):.1f} us",
+        _TOLD_APART_US,
+        unit="us",
+        uncertainty=uncertainty(beyond_hook),
+    )
 
 
-def chance_of(differences: list[float]) -> float:
-    """Return how likely so many positive differences are where there is no difference.
+def uncertainty(values: list[float]) -> float:
+    """Return the standard error of the median, from the quartiles.
 
-    The one-sided sign test: under that hypothesis each is positive with probability one half.
+    For a normal distribution: sqrt(pi / 2) * sigma / sqrt(n), sigma = (q3 - q1) / 1.349.
 
-    >>> round(chance_of([1.0] * 8 + [-1.0] * 3), 3)
-    0.113
+    >>> round(uncertainty([float(number) for number in range(101)]), 2)
+    4.62
     """
-    n = len(differences)
-    n_positive = sum(difference > 0 for difference in differences)
-    n_at_least = sum(comb(n, k) for k in range(n_positive, n + 1))
-    return n_at_least / (1 << n)
+    spread = Estimate.of(values)
+    return sqrt(pi / 2) * (spread.high - spread.low) / 1.349 / sqrt(len(values))

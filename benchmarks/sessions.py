@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pstats
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,12 +38,20 @@ class Session:
         Raises:
             RuntimeError: a test failed, or pytest itself.
         """
+        return self._run_s([], (0,) if is_green else (0, 1))
+
+    def n_calls(self) -> int:
+        """Run it once under cProfile; return how many functions were called."""
+        counts = self.folder / "calls"
+        self._run_s(["-m", "cProfile", "-o", counts], (0,))
+        return int(pstats.Stats(str(counts)).total_calls)  # type: ignore[attr-defined]
+
+    def _run_s(self, profiler: list[str | Path], accepted: tuple[int, ...]) -> float:
         for name in self.leftovers:
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        command = [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command = [self.python, *profiler, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         # Plugins are named, so that whatever else an environment has installed stays out of it.
         variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
-        accepted = (0,) if is_green else (0, 1)
         return process_cpu_s([*command, *self.arguments], self.folder, variables, accepted)
 
 

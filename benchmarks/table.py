@@ -45,8 +45,6 @@ def markdown(cells: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
 def _bound(row: Row) -> str:
     if row.bound is None:
         return ""
-    if row.is_reached is not None:
-        return "not to be told from it"
     return f"{'>=' if row.is_floor else '<='} {_number(row.bound, row.unit)}"
 
 

@@ -26,12 +26,14 @@ from tracking import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
     from types import FrameType
 
     from pytest_sgtrack.options import Settings
 
 _WORKER_DEATH_TIMEOUT_S = 2.0
+_NO_RUN_TIMEOUT_S = 0.3  # of a test that most likely has recorded nothing
 _BEFORE_TIMEOUT_S = 0.02  # how long before pytest-timeout ends the process we leave our note
 
 
@@ -59,6 +61,7 @@ class DeathWatch:
         self._old_handler: Any = None
         self._timer: threading.Timer | None = None
         self._has_warned = False
+        self._seen: set[int] = set()  # runs of crashed tests
         self.crashed: list[CrashedTest] = []
         self.left_behind = ""
 
@@ -79,21 +82,23 @@ class DeathWatch:
             self._recover_crashed(report.nodeid)
 
     def _recover_crashed(self, nodeid: str) -> None:
-        give_up_at = time.monotonic() + _WORKER_DEATH_TIMEOUT_S
-        while time.monotonic() < give_up_at:
+        begin = time.monotonic()
+        while True:
             self._recover()
             run = self._last_run(nodeid)  # another worker may have been faster and ended it
-            if run is None:
-                return  # it recorded nothing
-            if run.status != Status.RUNNING:
+            if run is not None and run.status != Status.RUNNING:
                 if run.outcome is None:
                     last_records = self._last_records(run.run_id)
                     self.crashed.append(CrashedTest(nodeid, run.ended_by or "", last_records))
+                self._seen.add(run.run_id)
                 return
-            time.sleep(0.05)  # the channel of a dying worker closes before the process is gone
+            timeout_s = _WORKER_DEATH_TIMEOUT_S if run else _NO_RUN_TIMEOUT_S
+            if time.monotonic() - begin > timeout_s:
+                return
+            time.sleep(0.01)  # the channel of a dying worker closes before the process is gone
 
     def _last_run(self, nodeid: str) -> RunInfo | None:
-        """Return the last run of a test in this session; its node id is as xdist gives it."""
+        """Return the last run, not seen yet, of a test; its node id is as xdist gives it."""
         names = {as_run_name(nodeid), as_run_name(nodeid.rpartition("@")[0])}  # @group
         session_id = self._config.stash[SESSION].session_id
         try:
@@ -101,7 +106,9 @@ class DeathWatch:
                 runs = [
                     run
                     for run in db.get_all_runs()
-                    if run.session == session_id and run.name in names
+                    if run.session == session_id
+                    and run.name in names
+                    and run.run_id not in self._seen
                 ]
         except StoreError:
             return None
@@ -140,6 +147,17 @@ class DeathWatch:
             self._recover()
 
     # Ourselves
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """End the run that Ctrl-C has interrupted, whatever happens in here: it may be the end.
+
+        A worker whose controller is gone gets no further.
+        """
+        try:
+            return (yield)
+        finally:
+            self._config.stash[SESSION].end_interrupted()
 
     def _terminate(self, number: int, _frame: FrameType | None) -> None:
         self._leave_note(Note.TERMINATED)

@@ -60,6 +60,7 @@ class SessionPlugin:
         self.pid = os.getpid()
         self.running: pytest.Item | None = None
         self._phase = "setup"  # of the running test
+        self._interrupted: TrackedTest | None = None
         self._store: Tracker | None = None
         self._environment: dict[str, Any] | None = None
         self.session_id = os.urandom(16).hex()
@@ -143,7 +144,7 @@ class SessionPlugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """End the run of a test whose protocol breaks off: Ctrl-C, pytest.exit."""
+        """Note when the protocol of a test breaks off: Ctrl-C, pytest.exit."""
         self.running = item
         try:
             return (yield)
@@ -152,7 +153,12 @@ class SessionPlugin:
             test = item.stash.get(TEST, None)
             if test is not None and not test.is_ended and self._is_own_process():
                 test.outcome, test.phase, test.ended_by = "failed", self._phase, "interrupted"
-                test.end()
+                self._interrupted = test
+
+    def end_interrupted(self) -> None:
+        """End the run of a test that was interrupted, once its fixtures are torn down."""
+        if self._interrupted is not None and self._is_own_process():
+            self._interrupted.end()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -292,7 +298,7 @@ class SessionPlugin:
         )
 
     def pytest_unconfigure(self) -> None:
-        """Close the store for good: after Ctrl-C, fixtures are torn down after sessionfinish."""
+        """Close the store for good: after Ctrl-C, fixtures are torn down in sessionfinish."""
         if self._store is not None and self._is_own_process():
             with suppress(StoreError):  # it was said, and the data waits in its segment
                 self._store.close()

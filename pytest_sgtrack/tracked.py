@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import pytest
@@ -27,7 +28,6 @@ from tracking import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from pytest_sgtrack.gate import TestResult
     from pytest_sgtrack.markers import MarkerSettings
@@ -91,11 +91,12 @@ class TestTracker(Tracker):
 
     def __init__(self, directory: Path, notices: list[str]) -> None:
         self._begin(notices)
+        self._directory = directory
         try:
             super().__init__(directory)
         except StoreError as error:
             self._note_trouble(error)
-            super().__init__(_throwaway_folder())
+            super().__init__(_throwaway_folder(directory))
 
     def _begin(self, notices: list[str]) -> None:
         self.trouble: str | None = None
@@ -108,11 +109,20 @@ class TestTracker(Tracker):
         # In a process that a test has spawned: the gate looks at this one only.
         self._begin([])
         super().__setstate__(state)
+        self._directory = self.all_exp_dir
         self._prefixes = ["" for _ in self.active_runs]
         self._n_named.update(self.active_runs)
 
     def _note_trouble(self, error: TrackingError) -> None:
         self.trouble = self.trouble or str(error)
+
+    def set_all_exp_dir(self, directory: str | os.PathLike[str]) -> None:
+        """Set the experiments directory; see `Tracker.set_all_exp_dir`."""
+        try:
+            super().set_all_exp_dir(directory)
+        except StoreError as error:
+            self._note_trouble(error)
+            super().set_all_exp_dir(_throwaway_folder(self._directory))
 
     def set_experiment(self, exp_name: str) -> None:
         """Choose an experiment; see `Tracker.set_experiment`."""
@@ -124,7 +134,7 @@ class TestTracker(Tracker):
             self._fall_back()
 
     def _fall_back(self) -> None:
-        self.set_all_exp_dir(_throwaway_folder())
+        super().set_all_exp_dir(_throwaway_folder(self._directory))
         super().set_experiment("throwaway")
 
     def start_run(
@@ -174,6 +184,7 @@ class TestTracker(Tracker):
     text = _sparing(Tracker.text)
     config = _sparing(Tracker.config)
     leave_note = _sparing(Tracker.leave_note)
+    delete_run = _sparing(Tracker.delete_run)
 
     def save_comp_graph(self, tensor: Any, run_id: int | None = None) -> int:
         """Save a computation graph; see `Tracker.save_comp_graph`. Returns -1 if it cannot be."""
@@ -204,13 +215,24 @@ class TestTracker(Tracker):
 
 
 @functools.cache
-def _throwaway_folder() -> str:
-    """Make a folder where there is room, for as long as this process lives."""
-    places = [place for place in (tempfile.gettempdir(), "/dev/shm") if os.access(place, os.W_OK)]  # noqa: S108  # memory: where one disk is full, others may be
-    roomiest = max(places, key=lambda place: shutil.disk_usage(place).free, default=None)
-    folder = tempfile.mkdtemp(prefix="sgtrack-", dir=roomiest)
+def _throwaway_folder(avoided: Path) -> str:
+    """Make a folder for as long as this process lives, if it can be on another disk."""
+    places = [Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108  # memory never breaks
+
+    def fitness(place: Path) -> tuple[bool, int]:
+        return _device_of(place) != _device_of(avoided), shutil.disk_usage(place).free
+
+    usable = [place for place in places if os.access(place, os.W_OK)]
+    folder = tempfile.mkdtemp(prefix="sgtrack-", dir=max(usable, key=fitness, default=None))
     atexit.register(_remove_throwaway, folder, os.getpid())
     return folder
+
+
+def _device_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_dev
+    except OSError:
+        return None if path == path.parent else _device_of(path.parent)
 
 
 def _remove_throwaway(folder: str, pid: int) -> None:

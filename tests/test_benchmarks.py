@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import Estimate, Row, interleaved, process_cpu_s, ratio
-from benchmarks.plugin_off import chance_of
+from benchmarks.plugin_off import uncertainty
 from benchmarks.table import machine, rows_table
 
 ROOT = Path(__file__).parent.parent
@@ -67,23 +67,24 @@ def test_an_unknown_topic_is_refused_with_those_there_are():
 
 
 @pytest.mark.parametrize(
-    ("median", "bound", "is_floor", "is_reached", "verdict"),
+    ("median", "bound", "is_floor", "uncertainty", "verdict"),
     [
-        (1.9, 2.0, False, None, "reached"),
-        (2.0, 2.0, False, None, "reached"),
-        (2.1, 2.0, False, None, "missed"),
-        (0.7, 0.7, True, None, "reached"),
-        (0.6, 0.7, True, None, "missed"),
-        (9.0, None, False, None, ""),
-        (None, 2.0, False, None, "NOT MEASURED"),
-        (None, None, False, None, "NOT MEASURED"),
-        (1.0, 0.0, False, True, "reached"),
-        (-1.0, 0.0, False, False, "missed"),
+        (1.9, 2.0, False, 0.0, "reached"),
+        (2.0, 2.0, False, 0.0, "reached"),
+        (2.1, 2.0, False, 0.0, "missed"),
+        (0.7, 0.7, True, 0.0, "reached"),
+        (0.6, 0.7, True, 0.0, "missed"),
+        (-1.0, 5.0, False, 2.5, "reached"),
+        (-1.0, 5.0, False, 2.6, "TOO NOISY"),
+        (9.0, 5.0, False, 2.6, "TOO NOISY"),
+        (9.0, None, False, 0.0, ""),
+        (None, 2.0, False, 0.0, "NOT MEASURED"),
+        (None, None, False, 0.0, "NOT MEASURED"),
     ],
 )
-def test_a_verdict_follows_from_median_and_bound(median, bound, is_floor, is_reached, verdict):
+def test_a_verdict_follows_from_median_and_bound(median, bound, is_floor, uncertainty, verdict):
     measured = None if median is None else Estimate(median, median, median)
-    row = Row("x", measured, "", bound, is_floor=is_floor, is_reached=is_reached)
+    row = Row("x", measured, "", bound, is_floor=is_floor, uncertainty=uncertainty)
     assert row.verdict == verdict
     assert f"{verdict} " in rows_table([row]).replace("*", " ")
 
@@ -105,11 +106,10 @@ def test_sides_are_measured_in_turns_and_every_other_round_backwards():
     assert costs == {"a": (1.0, 4.0, 5.0), "b": (2.0, 3.0, 6.0)}
 
 
-@pytest.mark.parametrize(
-    ("n_slower", "is_told_apart"), [(0, False), (6, False), (8, False), (9, True), (11, True)]
-)
-def test_a_difference_counts_when_chance_alone_would_hardly_give_it(n_slower, is_told_apart):
-    assert (chance_of([1.0] * n_slower + [-1.0] * (11 - n_slower)) < 0.05) == is_told_apart
+def test_the_uncertainty_falls_with_the_root_of_the_number_of_rounds():
+    few = [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert uncertainty(few * 4) == pytest.approx(uncertainty(few) / 2)
+    assert uncertainty([2.0] * 5) == 0
 
 
 def test_a_process_that_fails_is_an_error_that_shows_what_it_printed(tmp_path):

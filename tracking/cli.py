@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except TrackingError as error:
-        print(f"sgtrack: {error}", file=sys.stderr)
+        print(_printable(f"sgtrack: {error}"), file=sys.stderr)
         return TROUBLE
 
 
@@ -60,31 +61,47 @@ def check(options: argparse.Namespace) -> int:
     Reports processes that died without a word, records that wait in a segment, runs that never
     ended, and damage. Exits with 1 if there is something to look at.
     """
-    problems = [problem for path in _experiments(options.dir) for problem in _problems(path)]
-    for problem in problems:
-        print(problem)
-    n_experiments = len(list(_experiments(options.dir)))
-    if not problems:
+    code = _of_each(options.dir, _check)
+    if code == OK:
+        n_experiments = len(list(_experiments(options.dir)))
         print(f"{options.dir}: {n_experiments} experiments, nothing to report")
+    return code
+
+
+def _check(path: Path) -> int:
+    problems = list(_problems(path))
+    for problem in problems:
+        print(_printable(problem))
     return FOUND if problems else OK
 
 
 def recover_all(options: argparse.Namespace) -> int:
     """Drain the segments of dead processes into their databases and end their runs."""
-    is_damaged = False
-    for path in _experiments(options.dir):
-        db = ExperimentDBManager(path)
+    return _of_each(options.dir, _recover)
+
+
+def _recover(path: Path) -> int:
+    with closing(ExperimentDBManager(path)) as db:
+        found = recover(db)
+    lines = [f"{path}: {found.n_records} records drained, {len(found.runs)} runs ended"]
+    lines += [f"  run {run.run_id} {run.name}: {run.ended_by}" for run in found.runs]
+    lines += [f"  {problem}" for problem in found.damaged]
+    for line in lines:
+        print(_printable(line))
+    return FOUND if found.damaged else OK
+
+
+def _of_each(folder: Path, command: Callable[[Path], int]) -> int:
+    """Run a command for each experiment, also after one that can't be used; the worst decides."""
+    worst = OK
+    for path in _experiments(folder):
         try:
-            found = recover(db)
-        finally:
-            db.close()
-        is_damaged = is_damaged or bool(found.damaged)
-        print(f"{path}: {found.n_records} records drained, {len(found.runs)} runs ended")
-        for run in found.runs:
-            print(f"  run {run.run_id} {_printable(run.name)}: {run.ended_by}")
-        for problem in found.damaged:
-            print(f"  {problem}")
-    return FOUND if is_damaged else OK
+            code = command(path)
+        except TrackingError as error:
+            print(_printable(f"sgtrack: {error}"), file=sys.stderr)
+            code = TROUBLE
+        worst = max(worst, code)
+    return worst
 
 
 def _experiments(folder: Path) -> Iterator[Path]:
@@ -112,7 +129,7 @@ def _problems(path: Path) -> Iterator[str]:
             yield f"{path}: {problem}"
         for run in db.abandoned_runs(lambda writer: is_alive(folder / f"{writer}{SUFFIX}")):
             yield (
-                f"{path}: run {run.run_id} {_printable(run.name)} never ended, and its process is"
+                f"{path}: run {run.run_id} {run.name} never ended, and its process is"
                 f" gone; `sgtrack recover --dir {path.parent}` ends it"
             )
     finally:

@@ -36,6 +36,8 @@ _HEADER_SIZE = 100
 _WAL_FORMAT = 2  # the highest version of its file format that SQLite's header names
 _ROLLBACK_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# Python raises the second where SQLite quotes a damaged schema in its message.
+_Unreadable = (sqlite3.DatabaseError, UnicodeDecodeError)
 _FAILED_FLUSHES = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
 
 
@@ -219,7 +221,7 @@ class Connection:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._refuse_what_is_not_ours()
-            except sqlite3.DatabaseError:
+            except _Unreadable:
                 # Ours may be damaged, or another process is just writing it: the lock will tell.
                 if not self._has_our_header():
                     raise
@@ -247,8 +249,8 @@ class Connection:
     def _open_sound(self) -> sqlite3.Connection:
         try:
             return self._open()
-        except sqlite3.DatabaseError as error:
-            if not (self._has_our_header() and self._is_explained_by_damage(error)):
+        except _Unreadable as error:
+            if not (_is_damage(error) and self._has_our_header()):
                 raise
             self._set_aside(error)
             return self._open()
@@ -299,13 +301,7 @@ class Connection:
         _KEPT_OPEN.append(fd)
         return os.pread(fd, _HEADER_SIZE, 0)
 
-    def _is_explained_by_damage(self, error: sqlite3.DatabaseError) -> bool:
-        # SQLite writes no file whose header asks for a later version of it to do so.
-        return _is_damage(error) or (
-            _code(error) == sqlite3.SQLITE_READONLY and self._header()[18] > _WAL_FORMAT
-        )
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+    def _set_aside(self, error: Exception) -> None:
         """Rename a corrupt database of ours, so that recording can go on in a new one."""
         stem = f"{self.path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}"
         names = chain([stem], (f"{stem}-{number}" for number in count(2)))
@@ -333,7 +329,8 @@ class Connection:
         A rollback journal says how many pages there were (sqlite.org/fileformat.html, section 3).
         """
         try:
-            header = self.path.with_name(f"{self.path.name}-journal").read_bytes()[:20]
+            with self.path.with_name(f"{self.path.name}-journal").open("rb") as journal:
+                header = journal.read(20)
         except OSError:
             return False
         return header.startswith(_ROLLBACK_JOURNAL) and header[16:] == bytes(4)
@@ -358,10 +355,12 @@ class Connection:
             damage = schema.damage_of(connection)
             if damage is None and self.path in _SUSPECTS:
                 damage = schema.damage_of_pages(connection)
+                if self._header()[18] > _WAL_FORMAT:
+                    damage = "its header asks for an SQLite to come"
         except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_ERROR:
+            if _code(error) not in (0, sqlite3.SQLITE_ERROR):
                 raise
-            damage = str(error)  # our own SQL is right: the schema it meets is not
+            damage = str(error)  # our own SQL is right: the schema it meets is not, or is no text
         if damage is not None:
             raise _DamagedError(damage)
 
@@ -448,19 +447,20 @@ class Connection:
     def _translated_errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._translated(error) from error
         except StoreError:
             raise
         except OSError as error:
             raise StoreError(f"cannot use {self.path}: {error}") from error
 
-    def _translated(self, error: sqlite3.Error) -> StoreError:
+    def _translated(self, error: Exception) -> StoreError:
         if _code(error) in _FAILED_FLUSHES:
             _UNFLUSHED.add(self.path)
-        if _is_damage(error) and self._connection is not None:
+        is_suspect = _is_damage(error) or _code(error) == sqlite3.SQLITE_READONLY
+        if is_suspect and self._connection is not None:
             _SUSPECTS.add(self.path)
-            self._give_up(f"it is corrupt ({error})")
+            self._give_up(f"it is corrupt ({error})" if _is_damage(error) else str(error))
             return StoreError(self._failure)
         code = _code(error) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -501,13 +501,13 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     """Return SQLite's extended code of an error; 0 for those of Python's module itself."""
     return getattr(error, "sqlite_errorcode", 0)
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    return isinstance(error, _DamagedError) or _code(error) & 0xFF in _DAMAGE
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, _DamagedError | UnicodeDecodeError) or _code(error) & 0xFF in _DAMAGE
 
 
 def _identity_of(path: Path) -> tuple[int, int] | None:

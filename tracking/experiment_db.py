@@ -9,6 +9,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -240,10 +241,7 @@ class ExperimentDBManager:
         """Store what was drained from a segment, and how far it is, in one transaction."""
         with self._db.writing(is_durable=is_durable) as connection:
             for run in drained.started:
-                if _run_id_of(connection, run.uuid) is None and not _is_deleted(
-                    connection, run.uuid
-                ):
-                    _insert_run(connection, run)
+                _learn_of_run(connection, run)
             query = "SELECT drained_to FROM segments WHERE writer = ?"
             row = connection.execute(query, (drained.writer,)).fetchone()
             records.insert_batches(
@@ -328,7 +326,7 @@ class ExperimentDBManager:
                 TrackingWarning,
                 stacklevel=2,
             )
-        return [RecordInfo(*row) for row in series.rows]
+        return list(starmap(RecordInfo, series.rows))
 
     def get_metrics(self, run_id: int) -> list[str]:
         """Get list of metric names for a run, in the order they first appeared in the experiment.
@@ -709,6 +707,25 @@ def _insert_run(connection: sqlite3.Connection, run: NewRun) -> int:
         ),
     )
     return int(cursor.lastrowid or 0)
+
+
+def _learn_of_run(connection: sqlite3.Connection, run: NewRun) -> None:
+    """Store the start of a run, also where its records came first and it had to be made up."""
+    run_id = _run_id_of(connection, run.uuid)
+    if run_id is None:
+        if not _is_deleted(connection, run.uuid):
+            _insert_run(connection, run)
+        return
+    query = "SELECT 1 FROM runs WHERE id = ? AND writer IS NULL AND ended_by = 'lost'"
+    if connection.execute(query, (run_id,)).fetchone() is not None:
+        twin_id = _insert_run(connection, run._replace(uuid=os.urandom(16).hex()))
+        start = "name, created_at, status, config, parent, environment_id, writer, session, attempt"
+        connection.execute(
+            f"UPDATE runs SET ended_by = NULL, ({start})"  # noqa: S608  # names of our own
+            f" = (SELECT {start} FROM runs WHERE id = ?) WHERE id = ?",
+            (twin_id, run_id),
+        )
+        connection.execute("DELETE FROM runs WHERE id = ?", (twin_id,))
 
 
 def _run_id_of(connection: sqlite3.Connection, uuid: str) -> int | None:

@@ -206,7 +206,8 @@ class SegmentWriter:
         self.header = Header(self.writer, Owner.this_process(), time.time())
         self._lock = threading.RLock()  # a handler of signals may leave a note at any moment
         self._map: mmap.mmap | None = None
-        self._end = 0  # of what was written by write(2)
+        self._end = self._reserved = 0  # of what was, and of what is being, written by pwrite(2)
+        self._n_writing = 0
         self._next_channel = 1
         self._next_event = 0
         # Complete and locked before it has its name: whoever lists the folder must not take it for
@@ -237,17 +238,26 @@ class SegmentWriter:
     def _write_through(self, frames: bytes) -> None:
         """Append by write(2), where space cannot be allocated ahead, or others may see the file."""
         with self._lock:  # or cutting off a part that was written took another thread's frames too
+            # A signal's handler may write while this very write is under way: behind it. The end
+            # moves when both are there, so that no drain passes a gap.
+            start = self._reserved
+            self._reserved = end = start + len(frames)
+            self._n_writing += 1
             try:
-                # Not where the last write stopped: a part that stayed behind would shift frames.
-                os.lseek(self._fd, self._end, os.SEEK_SET)
-                n_written = os.write(self._fd, frames)
+                if os.pwrite(self._fd, frames, start) != len(frames):
+                    raise JournalError(f"no space left for {self.path}")
             except OSError as error:
+                if self._reserved == end:
+                    self._reserved = start
+                    with suppress(OSError):
+                        os.ftruncate(self._fd, start)
+                if isinstance(error, JournalError):
+                    raise
                 raise JournalError(f"cannot write to {self.path}: {error}") from error
-            if n_written != len(frames):
-                with suppress(OSError):
-                    os.ftruncate(self._fd, self._end)
-                raise JournalError(f"no space left for {self.path}")
-            self._end += n_written
+            finally:
+                self._n_writing -= 1
+                if not self._n_writing:
+                    self._end = self._reserved
 
     def tell(self) -> int:
         """Return the offset behind the last frame written."""
@@ -314,7 +324,7 @@ class SegmentWriter:
     def read(self, start: int, end: int) -> dict[int, bytes]:
         """Return the frames between two offsets by channel; what we wrote ourselves is intact."""
         frames = _split_by_channel(self._bytes(start, end))
-        return {channel: frames[channel] for channel in frames if channel < _EVENT}
+        return {channel: frames[channel] for channel in frames if 0 < channel < _EVENT}
 
     def _bytes(self, start: int, end: int) -> bytes:
         if self._map is not None:

@@ -115,11 +115,12 @@ def recover(db: ExperimentDBManager) -> Recovery:
         path = folder / f"{writer}{journal.SUFFIX}"
         return drained.get(path, LastWords(EndedBy.LOST, None))
 
-    runs = db.end_abandoned_runs(may_live, last_words)
+    # There may be none if nothing could be read from the segments.
+    runs = db.end_abandoned_runs(may_live, last_words) if db.db_path.exists() else []
     for path in drained:  # only now: who finds a segment gone takes its runs for lost
         if path in torn:
             damaged.append(f"{torn[path]}; {_set_aside(path)}")
-        with suppress(PermissionError):  # another user's, and drained: it may stay
+        with suppress(OSError):  # another user's, or the disk fails; drained, it may stay
             path.unlink(missing_ok=True)
             db.forget_segment(path.stem)
     return Recovery(n_records, runs, damaged)

@@ -173,7 +173,7 @@ MEDIA_TABLES = ("graphs", "histograms", "images", "texts")
 """Tables of what a run keeps beside its records, by their column `run_id`."""
 
 _TABLE = re.compile(r"^CREATE TABLE (\w+) \((.*?)^\)", re.DOTALL | re.MULTILINE)
-_COLUMN = re.compile(r"^    (?!PRIMARY KEY)(\w+)", re.MULTILINE)
+_COLUMN = re.compile(r"^    (?!PRIMARY KEY)(\w+) *([A-Z]*)", re.MULTILINE)
 
 _ORIGINAL_COLUMNS = {
     "runs": ("id", "name", "created_at", "status", "config"),
@@ -250,19 +250,20 @@ def damage_of_pages(connection: sqlite3.Connection) -> str | None:
 
 
 @functools.cache
-def _columns_of_ours() -> frozenset[tuple[str, str]]:
+def _columns_of_ours() -> frozenset[tuple[str, str, str]]:
     return frozenset(
-        (table, column)
+        (table, column, kind)
         for table, body in _TABLE.findall(SCHEMA)
-        for column in _COLUMN.findall(body)
+        for column, kind in _COLUMN.findall(body)
     )
 
 
-def _plain_columns(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
-    """Return (table, column) of all there is, without views, virtual tables and computed ones."""
+def _plain_columns(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+    """Return (table, column, type) of all there is but views, virtual tables, computed columns."""
     return frozenset(
         connection.execute(
-            "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_xinfo(t.name) AS c"
+            "SELECT t.name, c.name, c.type"
+            " FROM sqlite_master AS t JOIN pragma_table_xinfo(t.name) AS c"
             " WHERE t.type = 'table' AND t.rootpage > 0 AND c.hidden = 0"
         )
     )

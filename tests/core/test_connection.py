@@ -412,7 +412,8 @@ def test_what_another_process_is_just_writing_is_not_taken_for_damage(path, monk
 def test_a_whole_database_has_the_columns_that_are_asked_for(path):
     with closing(sqlite3.connect(path)) as plain:
         found = schema._plain_columns(plain)
-    assert {pair for pair in found if pair[0] != "sqlite_sequence"} == schema._columns_of_ours()
+    ours = {column for column in found if column[0] != "sqlite_sequence"}
+    assert ours == schema._columns_of_ours()
 
 
 def test_what_others_have_added_is_no_damage(path):

@@ -300,8 +300,8 @@ def test_a_piece_written_in_part_is_taken_back(tmp_path, monkeypatch, accepted):
     writer = SegmentWriter(tmp_path)
     writer.append(frame(1, 0))
     with monkeypatch.context() as full_disk:
-        write = os.write
-        full_disk.setattr(os, "write", lambda fd, data: write(fd, data[:accepted]))
+        write = os.pwrite
+        full_disk.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[:accepted], at))
         with pytest.raises(JournalError, match="no space left"):
             writer.append(frame(1, 1))
     writer.append(frame(1, 2))
@@ -315,16 +315,16 @@ def test_taking_back_a_piece_spares_what_another_thread_wrote_meanwhile(tmp_path
     by_write(monkeypatch)
     writer = SegmentWriter(tmp_path)
     other = threading.Thread(target=lambda: writer.append(frame(2, 0)))
-    write = os.write
+    write = os.pwrite
 
-    def write_a_part(fd, data):
+    def write_a_part(fd, data, at):
         if threading.current_thread() is other:
-            return write(fd, data)
+            return write(fd, data, at)
         other.start()
         other.join(0.2)  # long enough to get in between, were it let
-        return write(fd, data[:8])
+        return write(fd, data[:8], at)
 
-    monkeypatch.setattr(os, "write", write_a_part)
+    monkeypatch.setattr(os, "pwrite", write_a_part)
     with pytest.raises(JournalError, match="no space left"):
         writer.append(frame(1, 0))
     other.join()
