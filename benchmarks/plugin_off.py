@@ -56,7 +56,7 @@ def _time(lab: Lab) -> Row:
     sessions = _sessions(lab.new_folder() / "time", n)
     for session in sessions.values():
         session.run_s()  # compiles, and fills the file system's cache
-    costs = interleaved({name: s.run_s for name, s in sessions.items()}, lab.amount(11, 2))
+    costs = interleaved({name: s.run_s for name, s in sessions.items()}, lab.amount(5, 2))
 
     def added_us(name: str, over: str) -> list[float]:
         pairs = zip(costs[name], costs[over], strict=True)

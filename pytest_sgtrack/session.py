@@ -139,6 +139,11 @@ class SessionPlugin:
     def _hold(self, tracker: Tracker) -> None:
         """Hold what a test records with, so that all share one connection and one segment."""
         if self._store is None or self._store.db_manager is not tracker.db_manager:
+            if self._store is not None:
+                self._trouble.append(
+                    f"{tracker.cur_exp_path} was removed, replaced or found corrupt while tests"
+                    " were running; what earlier ones recorded may be incomplete there"
+                )
             self._store = Tracker(self._settings.directory)
             self._store.set_experiment(self._settings.experiment)
 
@@ -287,12 +292,14 @@ class SessionPlugin:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Sum up: all verdicts, what was written, how to accept."""
+        of_tests = {check.message for result in self._results.values() for check in result.checks}
+        trouble = [text for text in self._trouble if text not in of_tests]
         terminal.summarize(
             terminalreporter,
             self._settings,
             [*self._results.values()],
             self._written,
-            [*self.notices, *self._trouble, *self._problems],
+            [*self.notices, *trouble, *self._problems],
             self._deaths,
             self._shown,
         )

@@ -45,7 +45,7 @@ ALLOWED = {
     "regression.baseline": {"errors", "model"},
     "regression.direction": {"model"},
     "regression.rules": {"errors", "model", "regression.direction"},
-    "events": {"arguments", "model"},
+    "events": {"arguments"},
     "experiment_db": {
         *("arguments", "connection", "errors", "events", "graph", "model", "records", "schema"),
     },

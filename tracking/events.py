@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tracking.arguments import as_json
-from tracking.model import Status
+from tracking.arguments import (
+    as_json,
+    checked_mapping,
+    checked_name,
+    checked_status,
+    checked_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tracking.model import Summary
+    from tracking.model import Status, Summary
 
 
 class NewRun(NamedTuple):
@@ -61,11 +67,53 @@ def decode(events: Iterable[bytes]) -> tuple[list[NewRun], list[EndedRun]]:
         try:
             ((kind, fields),) = json.loads(text).items()
             if kind == "started":
-                started.append(NewRun(**fields))
+                started.append(_checked_start(NewRun(**fields)))
             elif kind == "ended":
                 uuid = fields.pop("uuid")
-                status = Status(fields.pop("status"))
-                ended.append(EndedRun(uuid, RunEnd(status, **fields)))
-        except (AttributeError, TypeError, ValueError, KeyError):
+                end = _checked_end(RunEnd(**fields))
+                ended.append(EndedRun(checked_name("uuid", uuid), end))
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):
             continue
     return started, ended
+
+
+def _checked_start(run: NewRun) -> NewRun:
+    environment = _checked_optional(run.environment)
+    return NewRun(
+        name=checked_name("name", run.name),
+        config=checked_mapping("config", run.config),
+        uuid=checked_name("uuid", run.uuid),
+        created_at=_checked_number(run.created_at),
+        parent=_checked_optional(run.parent),
+        environment=None if environment is None else as_json(json.loads(environment)),
+        writer=_checked_optional(run.writer),
+        session=_checked_optional(run.session),
+    )
+
+
+def _checked_end(end: RunEnd) -> RunEnd:
+    return RunEnd(
+        status=checked_status(end.status, final=True),
+        outcome=_checked_optional(end.outcome),
+        phase=_checked_optional(end.phase),
+        ended_by=_checked_optional(end.ended_by),
+        verdict=_checked_optional(end.verdict),
+        duration_s=None if end.duration_s is None else _checked_number(end.duration_s),
+    )
+
+
+def _checked_number(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return float(number)
+
+
+def _checked_optional(text: str | None) -> str | None:
+    return None if text is None else checked_text("event", text)

@@ -200,7 +200,14 @@ class ExperimentDBManager:
         """Name what lies in the database and is nothing that was ever written there."""
         try:
             yield
-        except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+        except (
+            ArithmeticError,
+            LookupError,
+            OSError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise StoreError(
                 f"{self.db_path}: {what} is damaged: {error}; delete_run() removes a run with all"
                 " its data"

@@ -46,6 +46,7 @@ _ENDED_BY = {
     journal.Note.TERMINATED: EndedBy.KILLED,
     journal.Note.TIMED_OUT: EndedBy.TIMEOUT,
     journal.Note.WENT_ON: EndedBy.CRASHED,
+    journal.Note.SETUP: EndedBy.CRASHED,  # another test began: the one before was in time
 }
 _PHASES = {
     journal.Note.SETUP: "setup",
@@ -87,8 +88,6 @@ def recover(db: ExperimentDBManager) -> Recovery:
     folder = journal_folder(db.db_path)
     _remove_unfinished(folder)
     found = dead_segments(db.db_path)
-    if not found and not db.db_path.exists():
-        return Recovery(0, [], [])
     n_records = 0
     damaged = []
     drained: dict[Path, LastWords] = {}
@@ -115,7 +114,7 @@ def recover(db: ExperimentDBManager) -> Recovery:
         path = folder / f"{writer}{journal.SUFFIX}"
         return drained.get(path, LastWords(EndedBy.LOST, None))
 
-    # There may be none if nothing could be read from the segments.
+    # There may be none if there were no segments, or nothing could be read from them.
     runs = db.end_abandoned_runs(may_live, last_words) if db.db_path.exists() else []
     for path in drained:  # only now: who finds a segment gone takes its runs for lost
         if path in torn:

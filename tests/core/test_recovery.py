@@ -145,7 +145,8 @@ NOTES = {
     "told to terminate": ((Note.SETUP, Note.TERMINATED), ("killed", "setup")),
     "timeout": ((Note.CALL, Note.TIMED_OUT), ("timeout", "call")),
     "in time after all": ((Note.CALL, Note.TIMED_OUT, Note.WENT_ON), ("crashed", "call")),
-    "the next test": ((Note.TIMED_OUT, Note.WENT_ON, Note.CALL), ("crashed", "call")),
+    "another test": ((Note.CALL, Note.TIMED_OUT, Note.SETUP), ("crashed", "setup")),
+    "another test in time": ((Note.TIMED_OUT, Note.SETUP, Note.TIMED_OUT), ("timeout", "setup")),
 }
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from tracking import Tracker
+from tracking import Tracker, journal
 
 # The threads that pytest-xdist adds make Python 3.12 and later warn at every fork that the child
 # may deadlock on a lock another thread holds. That ours does not is what is tested here.
@@ -263,6 +263,31 @@ def test_a_handler_of_signals_may_leave_a_note_at_any_moment(children, store, wa
     store.check()
 
 
+def test_no_drain_passes_the_gap_of_a_write_that_a_signal_has_interrupted(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "_allocate", lambda *_: False)
+    writer = journal.SegmentWriter(tmp_path)
+    channel = writer.define_channel("ab" * 16, "loss")
+    start = writer.tell()
+    ends = []
+    pwrite = os.pwrite
+
+    def interrupted(fd, data, offset):
+        monkeypatch.setattr(os, "pwrite", pwrite)
+        writer.leave_note(journal.Note.CALL)  # by the handler
+        ends.append(writer.tell())
+        return pwrite(fd, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", interrupted)
+    payload = journal.pack_payload(7, 0.5, 1.7e9, channel)
+    writer.append(journal.pack_frame(payload, journal.adler32(payload)))
+    assert ends == [start]
+    assert writer.tell() == start + 2 * journal.FRAME_SIZE
+    writer.close()
+    _, frames = journal.read_segment(writer.path)
+    assert list(journal.rows_of(frames.records[channel])) == [(7, 0.5, 1.7e9)]
+    assert (frames.notes, frames.n_damaged) == ([journal.Note.CALL], 0)
+
+
 # A child that returns into pytest
 
 FORKING = """
@@ -284,9 +309,9 @@ FORKING = """
         PIDS.append(os.fork())
         if PIDS == [0]:
             tracker.record("child", 1.0, 0)
-        else:
-            os.waitpid(PIDS[0], 0)
-            tracker.record("parent", 1.0, 0)
+            raise AssertionError("only in the child")
+        os.waitpid(PIDS[0], 0)
+        tracker.record("parent", 1.0, 0)
 
     def test_after(tracker):
         tracker.record("loss", 1.0, 0)

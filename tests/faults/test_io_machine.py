@@ -215,7 +215,7 @@ class FaultyStore(RuleBasedStateMachine):
     def live_a_life_with_a_fault(self, fault, k, is_persistent, value):
         self.plant(fault, k, is_persistent)
         self.reopen()
-        self.start_run()
+        self.start_run(is_deferred=k % 2 == 0)
         if self.active:
             self.record("loss", value, 130)
             self.log({"loss": value, "new": value})
@@ -242,15 +242,15 @@ class FaultyStore(RuleBasedStateMachine):
         self.tracker, self.active = None, []
         self.open()
 
-    @rule()
-    def start_run(self):
+    @rule(is_deferred=st.booleans())
+    def start_run(self, is_deferred):
         if self.tracker is None:
             self.open()
         if self.tracker is None:
             return
         name = f"run {len(self.runs)}"
         run = self.runs[name] = Run()
-        is_started, _ = self.spared(self.tracker.start_run, name)
+        is_started, _ = self.spared(self.tracker.start_run, name, is_deferred=is_deferred)
         if is_started:
             run.is_certain = True
             self.active.append(name)
@@ -280,9 +280,11 @@ class FaultyStore(RuleBasedStateMachine):
     @rule(value=values)
     def record_straight(self, value):
         run = self.runs[self.active[-1]]
-        run.attempt("straight", value)
-        if self.spared(self.db.record, self.tracker.current_run_id, "straight", 0, value)[0]:
-            run.acknowledge("straight", value)
+        is_known, run_id = self.spared(lambda: self.tracker.current_run_id)
+        if is_known:
+            run.attempt("straight", value)
+            if self.spared(self.db.record, run_id, "straight", 0, value)[0]:
+                run.acknowledge("straight", value)
 
     @precondition(lambda self: self.active)
     @rule(status=st.sampled_from(["completed", "failed"]), is_durable=st.booleans())
@@ -298,13 +300,11 @@ class FaultyStore(RuleBasedStateMachine):
     @rule()
     def delete_run(self):
         name = self.active[-1]
-        run_id = self.tracker.current_run_id
-        self.runs[name].is_certain = False
-        is_deleted, _ = self.spared(self.tracker.delete_run, run_id)
-        if is_deleted:
-            self.runs[name].is_deleted = True
-        if self.tracker.current_run_id != run_id:
-            self.active.pop()
+        is_known, run_id = self.spared(lambda: self.tracker.current_run_id)
+        if is_known:
+            self.runs[name].is_certain = False
+            self.runs[name].is_deleted, _ = self.spared(self.tracker.delete_run, run_id)
+            self.active = self.active[: len(self.tracker.active_runs)]
 
     @precondition(lambda self: self.active)
     @rule()

@@ -39,6 +39,7 @@ import pytest
 import tracking
 from tracking import (
     ExperimentDBManager,
+    Status,
     StoreError,
     Tracker,
     TrackingError,
@@ -47,6 +48,7 @@ from tracking import (
     recover,
     schema,
 )
+from tracking.events import EndedRun, NewRun, RunEnd, encode
 from tracking.regression import (
     DEFAULT_SETTINGS,
     compare,
@@ -81,10 +83,12 @@ def frame(channel, step, value):
     return journal.pack_frame(payload, adler32(payload))
 
 
-def write_segment(folder, n_records):
+def write_segment(folder, n_records, events=()):
     """Leave the segment of a dead process: two metrics of a run that is in no database."""
     folder.mkdir(parents=True, exist_ok=True)
     writer = journal.SegmentWriter(folder)
+    for event in events:
+        writer.append_event(event)
     channels = [writer.define_channel("ab" * 16, name) for name in ("loss", "größe" * 20)]
     for step in range(n_records):
         writer.append(frame(channels[step % 2], step, step / 7))
@@ -366,6 +370,62 @@ def test_a_crafted_baseline_is_refused_with_its_reason_and_soon(tmp_path, text):
     assert time.process_time() - started < SECONDS
 
 
+GOOD_START = {
+    "name": "good",
+    "config": {},
+    "uuid": "cd" * 16,
+    "created_at": 1.7e9,
+    "writer": "gone",
+}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(
+            {"started": GOOD_START | change}
+            for change in (
+                {"name": None},
+                {"name": ""},
+                {"name": "\ud800"},
+                {"name": ["a list"]},
+                {"config": "text"},
+                {"uuid": None},
+                {"uuid": {}},
+                {"created_at": None},
+                {"created_at": "text"},
+                {"created_at": float("nan")},
+                {"created_at": 10**400},
+                {"environment": "no JSON"},
+                {"environment": {}},
+                {"parent": 7},
+                {"session": ["text"]},
+                {"another": "field"},
+            )
+        ),
+        {"started": {}},
+        {"started": None},
+        {"ended": {"uuid": "ab" * 16, "status": "bogus"}},
+        {"ended": {"uuid": "ab" * 16, "status": "running"}},
+        {"ended": {"uuid": "ab" * 16, "status": "failed", "duration_s": "text"}},
+        {"ended": {"uuid": "ab" * 16, "status": "failed", "verdict": ["text"]}},
+        {"ended": {"uuid": None, "status": "failed"}},
+        {"unheard of": {}},
+        [],
+        7,
+    ],
+)
+def test_a_crafted_event_in_a_segment_keeps_no_record_from_coming_home(tmp_path, event):
+    good = {"started": GOOD_START | {"uuid": "ab" * 16}}
+    events = [json.dumps(one).encode() for one in (event, good, event)]
+    write_segment(tmp_path / "e.journal", 4, [*events, b"\xff", b"[" * 10_000])
+    tracker = Tracker(tmp_path)
+    tracker.set_experiment("e")
+    (run,) = tracker.get_all_runs()
+    assert (run.name, run.status, sum(run.num_records)) == ("good", "failed", 4)
+    tracker.close()
+
+
 # Mutants
 
 
@@ -408,7 +468,10 @@ def is_subsequence(part, whole):
 
 
 def original_segment(folder):
-    return write_segment(folder, 40).read_bytes().rstrip(b"\0").ljust(128 + 60 * 32, b"\0")
+    start = NewRun("known", {"lr": 0.1}, "ab" * 16, 1.7e9, environment='{"python":"3"}')
+    end = EndedRun("ab" * 16, RunEnd(Status.COMPLETED, ended_by="finished", duration_s=0.5))
+    events = [encode(event) for event in (start, end)]
+    return write_segment(folder, 40, events).read_bytes().rstrip(b"\0").ljust(128 + 90 * 32, b"\0")
 
 
 def examine_segment(original, mutant, folder):

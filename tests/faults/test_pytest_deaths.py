@@ -300,22 +300,29 @@ def test_a_crash_that_xdist_retries_is_one_test_with_numbered_attempts(project):
     assert len(project.store.records()) == 1 + 2 * len(runs)
 
 
-def test_a_test_that_was_nearly_too_slow_is_not_blamed_for_what_comes_later(project):
+@pytest.mark.parametrize("phase", ["teardown", "call"], ids=["in its teardown", "the next test"])
+def test_a_test_that_was_nearly_too_slow_is_not_blamed_for_what_comes_later(project, phase):
+    dies = "def test_dies(tracker): os._exit(1)"
     project.write(
-        "from pytest_sgtrack import deaths\ndeaths._BEFORE_TIMEOUT_S = 3600", "conftest.py"
+        "from pytest_sgtrack import deaths\ndeaths._BEFORE_TIMEOUT_S = 29.9", "conftest.py"
     )
     project.write(f"""
         {HEADER.replace(chr(10), chr(10) + " " * 8)}
-        @pytest.mark.timeout(30, method="thread")
-        def test_in_time(tracker):
-            time.sleep(0.05)  # the word about the timeout is left meanwhile
+        @pytest.fixture
+        def resource(tracker):
+            yield
+            if {phase == "teardown"}:
+                os._exit(1)
 
-        def test_dies(tracker):
-            os._exit(1)
+        @pytest.mark.timeout(30, method="thread", func_only={phase == "teardown"})
+        def test_in_time(tracker, resource):
+            time.sleep(0.3)  # the word about the timeout is left meanwhile
+
+        {dies}
     """)
     project.pytest(ALONE)
     (run,) = project.store.recover().runs
-    assert (run.name, run.ended_by) == ("test_it.py::test_dies", "crashed")
+    assert (run.ended_by, run.phase) == ("crashed", phase)
 
 
 # Reruns

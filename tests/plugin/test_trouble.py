@@ -470,8 +470,12 @@ def test_a_throwaway_store_lies_elsewhere_and_goes_with_the_process(tmp_path):
         print(tracker.all_exp_dir)
     """
     done = subprocess.run(
-        [sys.executable, "-c", "\n".join(line.strip() for line in script.splitlines())]
-        + [str(tmp_path)],
+        [
+            sys.executable,
+            "-c",
+            "\n".join(line.strip() for line in script.splitlines()),
+            str(tmp_path),
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -479,7 +483,7 @@ def test_a_throwaway_store_lies_elsewhere_and_goes_with_the_process(tmp_path):
     throwaway = done.stdout.strip()
     assert throwaway
     assert not throwaway.startswith(str(tmp_path))
-    assert not os.path.exists(throwaway)
+    assert not Path(throwaway).exists()
     assert [path.name for path in tmp_path.iterdir()] == ["e.db"]
     assert shutil.which("strace"), "install strace: the tests of failing flushes need it"
 
