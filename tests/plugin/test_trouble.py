@@ -1,4 +1,4 @@
-"""When tracking itself fails, the user's tests end as they would without us, and it is said once."""
+"""When tracking itself fails, the user's tests end as they would without us, said once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
