@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -662,7 +663,9 @@ def examine(kind, n_mutants, folder):
         n_done += 1
         slowest_s = max(slowest_s, time.process_time() - started)
         shutil.rmtree(case)
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not ru_maxrss: that counts what the parent was as large as when it forked this process.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak_bytes = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
     return {
         "failures": failures,
         "slowest_s": slowest_s,
