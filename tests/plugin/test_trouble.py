@@ -112,8 +112,8 @@ def test_on_a_full_disk_tests_end_as_without_us(project, disk, way):
     assert outcomes(tracked) == outcomes(plain)
     assert tracked.ret == plain.ret
     # The journal or the database meets the full disk first, each with the system's own words.
-    said_full = said(tracked, "space left") + said(tracked, "disk is full")
-    assert len(said_full) == 1
+    (line,) = said(tracked)
+    assert re.search("space left|disk is full", line)
 
 
 @pytest.mark.parametrize(
