@@ -239,10 +239,10 @@ class ExperimentDBManager:
             RunNotFoundError: no such run.
         """
         name = arguments.checked_name("metric_name", metric_name)
-        row = (arguments.checked_step(step), arguments.checked_value(value), time.time())
+        row = ([arguments.checked_step(step)], [arguments.checked_value(value)], [time.time()])
         with self._db.writing() as connection:
             _, uuid = self._run_row(connection, run_id, "uuid")
-            records.insert_batches(connection, [records.Batch(uuid, name, [row])], _run_id_of)
+            records.insert_batches(connection, [records.Batch(uuid, name, *row)], _run_id_of)
 
     def append(self, drained: Drained, *, is_durable: bool = False) -> None:
         """Store what was drained from a segment, and how far it is, in one transaction."""

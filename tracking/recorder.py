@@ -234,7 +234,8 @@ class Recorder:
             frames = segment.read(at, min(at + _DRAIN_CHUNK_BYTES, end))
             for channel, of_channel in frames.items():
                 run, metric_name = self._channels[channel]
-                yield Batch(run.uuid, metric_name, list(journal.rows_of(of_channel)))
+                steps, values, wall_times = journal.columns_of(of_channel)
+                yield Batch(run.uuid, metric_name, steps, values, wall_times)
 
     def summaries(self, run: ActiveRun) -> dict[str, Summary]:
         """Summarise an active run's metrics, in the order of their first records.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import struct
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.model import Summary, decode_number, encode_number
@@ -30,12 +30,16 @@ class Batch(NamedTuple):
     Attributes:
         run_uuid: the run.
         metric_name: checked.
-        rows: tuples (step, value, wall_time), at least one.
+        steps: of each record; at least one.
+        values: of each record.
+        wall_times: of each record.
     """
 
     run_uuid: str
     metric_name: str
-    rows: Sequence[tuple[int, float, float]]
+    steps: Sequence[int]
+    values: Sequence[float]
+    wall_times: Sequence[float]
 
 
 def insert_batches(
@@ -60,17 +64,36 @@ def insert_batches(
             continue
         metric_id = _metric_id(connection, batch.metric_name)
         key = (run_id, metric_id)
-        if all(math.isfinite(value) for _, value, _ in batch.rows):
-            _insert_finite(connection, key, batch.rows, ids)
+        rows = _Rows(batch.steps, batch.values, batch.wall_times)
+        if all(map(math.isfinite, batch.values)):
+            _insert_finite(connection, key, rows, ids)
         else:
-            for is_finite, rows in groupby(batch.rows, lambda row: math.isfinite(row[1])):
+            start = 0
+            for is_finite, together in groupby(map(math.isfinite, batch.values)):
+                end = start + len(list(together))
                 insert = _insert_finite if is_finite else _insert_non_finite
-                insert(connection, key, list(rows), ids)
+                insert(connection, key, rows.between(start, end), ids)
+                start = end
         connection.execute(
             "INSERT INTO series (run_id, metric_id, n) VALUES (?, ?, ?)"
             " ON CONFLICT (run_id, metric_id) DO UPDATE SET n = n + excluded.n",
-            (*key, len(batch.rows)),
+            (*key, len(batch.values)),
         )
+
+
+class _Rows(NamedTuple):
+    steps: Sequence[int]
+    values: Sequence[float]
+    wall_times: Sequence[float]
+
+    def between(self, start: int, end: int) -> _Rows:
+        return _Rows(*(column[start:end] for column in self))
+
+    def in_one(self) -> list[Any]:
+        """Return step, value and time of the first row, then those of the second, and so on."""
+        flat: list[Any] = [None] * (3 * len(self.values))
+        flat[0::3], flat[1::3], flat[2::3] = self
+        return flat
 
 
 class _Ids:
@@ -93,21 +116,24 @@ def _metric_id(connection: sqlite3.Connection, metric_name: str) -> int:
 def _insert_finite(
     connection: sqlite3.Connection,
     key: tuple[int, int],
-    rows: Sequence[tuple[int, float, float]],
+    rows: _Rows,
     ids: _Ids,
 ) -> None:
     first_id = ids.last + 1
-    remaining = iter(rows)
+    numbers = rows.in_one()
+    start = 0
     if ids.last_finite != ids.last:
         # SQLite counts on from the last row of `records`; past a non-finite one it has to be told.
         connection.execute(
             "INSERT INTO records (id, run_id, metric_id, step, value, wall_time)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (first_id, *key, *next(remaining)),
+            (first_id, *key, *numbers[:3]),
         )
-    while chunk := list(islice(remaining, _ROWS_A_STATEMENT)):
-        connection.execute(_insert_statement(len(chunk)), (*key, *chain.from_iterable(chunk)))
-    ids.last += len(rows)
+        start = 3
+    for at in range(start, len(numbers), 3 * _ROWS_A_STATEMENT):
+        chunk = numbers[at : at + 3 * _ROWS_A_STATEMENT]
+        connection.execute(_insert_statement(len(chunk) // 3), (*key, *chunk))
+    ids.last += len(rows.values)
     ids.last_finite = ids.last
     _note_range(connection, key, first_id, ids.last)
 
@@ -129,7 +155,7 @@ def _insert_statement(n_rows: int) -> str:
 def _insert_non_finite(
     connection: sqlite3.Connection,
     key: tuple[int, int],
-    rows: Sequence[tuple[int, float, float]],
+    rows: _Rows,
     ids: _Ids,
 ) -> None:
     connection.executemany(
@@ -137,10 +163,12 @@ def _insert_non_finite(
         " VALUES (?, ?, ?, ?, ?, ?)",
         [
             (record_id, *key, step, encode_number(value), wall_time)
-            for record_id, (step, value, wall_time) in enumerate(rows, ids.last + 1)
+            for record_id, (step, value, wall_time) in enumerate(
+                zip(*rows, strict=True), ids.last + 1
+            )
         ],
     )
-    ids.last += len(rows)
+    ids.last += len(rows.values)
 
 
 def _note_range(

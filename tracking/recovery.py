@@ -190,9 +190,9 @@ def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, LastWords]:
         for number, of_channel in undrained.records.items():
             channel = frames.channels.get(number)
             if channel is not None:
-                rows = list(journal.rows_of(of_channel))
-                n_drained += len(rows)
-                yield Batch(channel.run_uuid, channel.metric_name, rows)
+                n_drained += len(of_channel) // journal.FRAME_SIZE
+                steps, values, wall_times = journal.columns_of(of_channel)
+                yield Batch(*channel, steps, values, wall_times)
 
     started, ended = decode(frames.events)
     db.append(Drained(path.stem, frames.end, batches, started, ended, makes_up_runs=True))

@@ -284,7 +284,7 @@ def test_no_drain_passes_the_gap_of_a_write_that_a_signal_has_interrupted(tmp_pa
     assert writer.tell() == start + 2 * journal.FRAME_SIZE
     writer.close()
     _, frames = journal.read_segment(writer.path)
-    assert list(journal.rows_of(frames.records[channel])) == [(7, 0.5, 1.7e9)]
+    assert list(zip(*journal.columns_of(frames.records[channel]), strict=True)) == [(7, 0.5, 1.7e9)]
     assert (frames.notes, frames.n_damaged) == ([journal.Note.CALL], 0)
 
 

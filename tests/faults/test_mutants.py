@@ -463,6 +463,10 @@ def test_mutations_differ_and_repeat():
     assert {len(mutant) > 1000 for mutant in first} == {True, False}
 
 
+def rows_of(frames):
+    return zip(*journal.columns_of(frames), strict=True)
+
+
 def is_subsequence(part, whole):
     remaining = iter(whole)
     return all(item in remaining for item in part)
@@ -507,14 +511,14 @@ def check_frames(expected, found):
     assert found_header == header
     assert found_frames.channels.items() <= frames.channels.items()
     for channel, of_channel in found_frames.records.items():
-        known = journal.rows_of(frames.records.get(channel, b""))
-        assert is_subsequence(journal.rows_of(of_channel), known), "it was never written"
+        known = rows_of(frames.records.get(channel, b""))
+        assert is_subsequence(rows_of(of_channel), known), "it was never written"
 
 
 def check_brought_home(frames, db, run_id):
     channels = {channel.metric_name: number for number, channel in frames.channels.items()}
     for name in db.get_metrics(run_id):
-        known = [row[:2] for row in journal.rows_of(frames.records[channels[name]])]
+        known = [row[:2] for row in rows_of(frames.records[channels[name]])]
         rows = [(row.step, row.value) for row in db.get_records(run_id, name)]
         assert is_subsequence(rows, known), "it was never written"
 
