@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -9,7 +10,6 @@ import time
 import warnings
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,13 +24,13 @@ from tracking.errors import (
 )
 from tracking.events import EndedRun, NewRun, RunEnd
 from tracking.graph import check_graph_data
-from tracking.model import RecordInfo, RunInfo, Status
+from tracking.model import RunInfo, Status
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tracking.model import Summary
+    from tracking.model import RecordInfo, Summary
 
 
 class Drained(NamedTuple):
@@ -63,6 +63,19 @@ class AbandonedRun(NamedTuple):
     name: str
     ended_by: str
     phase: str | None
+
+
+class Original(NamedTuple):
+    """What a database of the original holds, as it lies there.
+
+    Attributes:
+        problems: what SQLite finds wrong with the file. Records of runs that were deleted are a
+            habit of the original and none.
+        running: numbers and names of runs that have not ended, as far as the original tells.
+    """
+
+    problems: list[str]
+    running: list[tuple[int, str]]
 
 
 class ExperimentDBManager:
@@ -144,10 +157,8 @@ class ExperimentDBManager:
         with self._db.writing() as connection:
             run_id, stored = self._run_row(connection, run_id, "config")
             with self._making_sense(f"the config of run {run_id}"):
-                config = {**json.loads(stored or "{}"), **added}
-            connection.execute(
-                "UPDATE runs SET config = ? WHERE id = ?", (arguments.as_json(config), run_id)
-            )
+                config = arguments.as_json({**json.loads(stored or "{}"), **added})
+            connection.execute("UPDATE runs SET config = ? WHERE id = ?", (config, run_id))
 
     def update_run_status(self, run_id: int, status: str) -> None:
         """Update run status. Only a running run changes, once, to completed or failed.
@@ -282,6 +293,16 @@ class ExperimentDBManager:
             f"{table}: row {row} has lost its {parent}" for table, row, parent, _ in orphans
         ]
 
+    def look_at_original(self) -> Original | None:
+        """Look at a database of the original without bringing it to our schema; None at ours."""
+        with self._db.as_it_lies() as connection:
+            if schema.origin_of(connection) is not schema.Origin.THE_ORIGINAL:
+                return None
+            found = [row[0] for row in connection.execute("PRAGMA quick_check")]
+            query = "SELECT id, name FROM runs WHERE status = 'running' ORDER BY id"
+            running = connection.execute(query).fetchall()
+        return Original([text for text in found if text != "ok"], running)
+
     def end_abandoned_runs(
         self,
         is_alive: Callable[[str], bool],
@@ -322,7 +343,7 @@ class ExperimentDBManager:
             RunNotFoundError: no such run.
         """
         name = arguments.checked_text("metric_name", metric_name)
-        with self._db.reading() as connection:
+        with _collector_paused(), self._db.reading() as connection:
             (run_id,) = self._run_row(connection, run_id)
             series = records.read_series(connection, run_id, name)
         if series.n_decoded or series.n_unreadable:
@@ -333,7 +354,7 @@ class ExperimentDBManager:
                 TrackingWarning,
                 stacklevel=2,
             )
-        return list(starmap(RecordInfo, series.rows))
+        return series.rows
 
     def get_metrics(self, run_id: int) -> list[str]:
         """Get list of metric names for a run, in the order they first appeared in the experiment.
@@ -642,6 +663,22 @@ def new_run(
         writer,
         session,
     )
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep Python's garbage collector from going through what is just being made.
+
+    Of a long series every object stays, and looking at them again and again takes as long as
+    reading them, measured.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _checked_numbers(argument: str, numbers: Iterable[float]) -> list[float]:

@@ -49,7 +49,7 @@ from tracking import filesystem
 from tracking.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 SUFFIX = ".segment"
 UNNAMED_SUFFIX = ".new"
@@ -79,6 +79,10 @@ _MANY_FRAMES = 4_000  # from here on numpy is faster than plain Python
 
 if sys.byteorder != "little":  # pragma: no cover
     raise ImportError("tracking writes its journal in little-endian order; this machine is not")
+
+
+class NewerFormatError(JournalError):
+    """The segment was written by a newer version of this library; it is left untouched."""
 
 
 class Owner(NamedTuple):
@@ -123,17 +127,18 @@ class Header:
         """Read a header; `name` is what errors call the segment.
 
         Raises:
-            JournalError: not a segment, damaged, or of a newer format.
+            NewerFormatError: it is of a newer format.
+            JournalError: not a segment, or damaged.
         """
         if len(data) < HEADER_SIZE or not data.startswith(_MAGIC):
-            raise JournalError(f"{name} is not a journal segment; it was left untouched")
+            raise JournalError(f"{name} is not a journal segment; nothing was read from it")
         _, version, header_size, frame_size, writer, *owner, created_at, check = (
             _HEADER.unpack_from(data)
         )
         if version > FORMAT_VERSION:
-            raise JournalError(
+            raise NewerFormatError(
                 f"{name} has journal format {version}; this version reads up to {FORMAT_VERSION}:"
-                " upgrade pytest-sgtrack to read it"
+                " upgrade pytest-sgtrack to read it; it was left untouched"
             )
         unchecked = data[: _HEADER.size - 4] + bytes(4)
         sizes = (version, header_size, frame_size)
@@ -373,7 +378,8 @@ def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
     """Read a segment that nobody writes to any more: all its channels, its records from `start` on.
 
     Raises:
-        JournalError: not readable, not a segment, or of a newer format.
+        NewerFormatError: it is of a newer format.
+        JournalError: not readable, not a segment, or its header is damaged.
     """
     try:
         data = path.read_bytes()
@@ -403,7 +409,7 @@ def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
     return header, Frames(channels, records, events, notes, end, n_damaged)
 
 
-def columns_of(frames: bytes) -> tuple[list[int], list[float], list[float]]:
+def columns_of(frames: bytes) -> tuple[Sequence[int], Sequence[float], Sequence[float]]:
     """Return the steps, values and times of frames."""
     # No tuple per frame: so many of them set off Python's garbage collector.
     integers, numbers = memoryview(frames).cast("q"), memoryview(frames).cast("d")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import tracking as sg
 from tracking.experiment_db import ExperimentDBManager
+from tracking.model import RecordInfo
 from tracking.records import Batch, insert_batches, read_series
 from tracking.summary import summarize
 
@@ -295,7 +296,10 @@ def test_ranges_find_what_a_full_scan_finds(tmp_path_factory, batches, deleted):
             with db._db.reading() as connection:
                 found = read_series(connection, runs[run], f"m{metric}")
             assert repr(found.rows) == repr(
-                [(step, value + 0.0, at) for step, value, at in sorted(rows, key=lambda r: r[0])]
+                [
+                    RecordInfo(step, value + 0.0, at)
+                    for step, value, at in sorted(rows, key=lambda r: r[0])
+                ]
             )
             scanned = query(
                 db,
@@ -306,7 +310,7 @@ def test_ranges_find_what_a_full_scan_finds(tmp_path_factory, batches, deleted):
                 runs[run],
                 f"m{metric}",
             )
-            assert sorted(step for (step,) in scanned) == [row[0] for row in found.rows]
+            assert sorted(step for (step,) in scanned) == [row.step for row in found.rows]
         assert is_sound(db)
 
 
