@@ -565,7 +565,7 @@ def with_fields(version, header_size, frame_size):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"SQLite format 3\0" + bytes(4_080), "is not a journal segment; it was left untouched"),
+        (b"SQLite format 3\0" + bytes(4_080), "is not a journal segment; nothing was read"),
         (bytes(4_096), "is not a journal segment"),
         (with_fields(2, 128, 32), "journal format 2; this version reads up to 1: upgrade"),
         (with_fields(65_535, 256, 64), "journal format 65535"),
@@ -668,3 +668,23 @@ def test_an_event_cut_short_is_none(tmp_path):
         writer.path.write_bytes(torn)
         _, frames = read_segment(writer.path)
         assert frames.events == [b"first" * 10]
+
+
+@given(
+    numbers=st.lists(
+        st.one_of(
+            st.integers(1, 5),
+            st.integers(0, 5).map(journal._DEFINITION.__or__),
+            st.integers(0, 5).map(journal._EVENT.__or__),
+            st.sampled_from([journal._NOTE, (1 << 13) - 1, 1 << 13, (1 << 29) - 1]),
+        ),
+        min_size=1,
+    )
+)
+def test_frames_are_split_by_channel_in_the_order_they_have(numbers):
+    frames = [frame(number, step) for step, number in enumerate(numbers)]
+    expected = {}
+    for number, one in zip(numbers, frames, strict=True):
+        expected[number] = expected.get(number, b"") + one
+    assert journal._split_by_channel(b"".join(frames)) == expected, "few"
+    assert journal._split_many_by_channel(b"".join(frames)) == expected, "many"
