@@ -10,6 +10,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -137,6 +138,7 @@ class ExperimentDBManager:
     def insert_run(self, run: NewRun) -> int:
         """Create a run from checked values. Returns run_id."""
         with self._db.writing() as connection:
+            _store_environments(connection, [run])
             return _insert_run(connection, run)
 
     def run_id_of(self, uuid: str) -> int:
@@ -252,20 +254,23 @@ class ExperimentDBManager:
         name = arguments.checked_name("metric_name", metric_name)
         row = ([arguments.checked_step(step)], [arguments.checked_value(value)], [time.time()])
         with self._db.writing() as connection:
-            _, uuid = self._run_row(connection, run_id, "uuid")
-            records.insert_batches(connection, [records.Batch(uuid, name, *row)], _run_id_of)
+            run_id, uuid = self._run_row(connection, run_id, "uuid")
+            records.insert_batches(connection, [records.Batch(uuid, name, *row)], lambda _: run_id)
 
     def append(self, drained: Drained, *, is_durable: bool = False) -> None:
         """Store what was drained from a segment, and how far it is, in one transaction."""
         with self._db.writing(is_durable=is_durable) as connection:
+            _store_environments(connection, drained.started)
             for run in drained.started:
                 _learn_of_run(connection, run)
+            run_id_of = cache(partial(_run_id_of, connection))
+            run_id_for_records = run_id_of
+            if drained.makes_up_runs:
+                run_id_for_records = cache(partial(_run_id_or_made_up, connection))
             query = "SELECT drained_to FROM segments WHERE writer = ?"
             row = connection.execute(query, (drained.writer,)).fetchone()
             records.insert_batches(
-                connection,
-                drained.batches(row[0] if row else 0),
-                _run_id_or_made_up if drained.makes_up_runs else _run_id_of,
+                connection, drained.batches(row[0] if row else 0), run_id_for_records
             )
             connection.execute(
                 "INSERT INTO segments (writer, drained_to) VALUES (?, ?)"
@@ -273,7 +278,7 @@ class ExperimentDBManager:
                 (drained.writer, drained.end),
             )
             for uuid, end, summaries in drained.ended:
-                run_id = _run_id_of(connection, uuid)
+                run_id = run_id_of(uuid)
                 if run_id is not None:
                     records.store_summaries(connection, run_id, summaries)
                     self._end(connection, run_id, end)
@@ -730,12 +735,10 @@ def _abandoned(
 
 
 def _insert_run(connection: sqlite3.Connection, run: NewRun) -> int:
-    environment_id = None
-    if run.environment is not None:
-        environment_id = _environment_id(connection, run.environment)
     cursor = connection.execute(
         "INSERT INTO runs (name, created_at, config, uuid, parent, environment_id, writer,"
-        " session, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
+        " session, attempt) VALUES (?, ?, ?, ?, ?,"
+        " (SELECT id FROM environments WHERE content = ?), ?, ?,"
         " (SELECT COUNT(*) + 1 FROM runs WHERE name = ? AND session = ?))",
         (
             run.name,
@@ -743,7 +746,7 @@ def _insert_run(connection: sqlite3.Connection, run: NewRun) -> int:
             arguments.as_json(run.config),
             run.uuid,
             run.parent,
-            environment_id,
+            run.environment,
             run.writer,
             run.session,
             run.name,
@@ -755,9 +758,9 @@ def _insert_run(connection: sqlite3.Connection, run: NewRun) -> int:
 
 def _learn_of_run(connection: sqlite3.Connection, run: NewRun) -> None:
     """Store the start of a run, also where its records came first and it had to be made up."""
-    run_id = _run_id_of(connection, run.uuid)
+    run_id, is_deleted = _known_run(connection, run.uuid)
     if run_id is None:
-        if not _is_deleted(connection, run.uuid):
+        if not is_deleted:
             _insert_run(connection, run)
         return
     query = "SELECT 1 FROM runs WHERE id = ? AND writer IS NULL AND ended_by = 'lost'"
@@ -773,18 +776,22 @@ def _learn_of_run(connection: sqlite3.Connection, run: NewRun) -> None:
 
 
 def _run_id_of(connection: sqlite3.Connection, uuid: str) -> int | None:
-    row = connection.execute("SELECT id FROM runs WHERE uuid = ?", (uuid,)).fetchone()
-    return int(row[0]) if row else None
+    return _known_run(connection, uuid)[0]
 
 
-def _is_deleted(connection: sqlite3.Connection, uuid: str) -> bool:
-    query = "SELECT 1 FROM deleted_runs WHERE uuid = ?"
-    return connection.execute(query, (uuid,)).fetchone() is not None
+def _known_run(connection: sqlite3.Connection, uuid: str) -> tuple[int | None, bool]:
+    """Return the id of a run, None if there is none, and whether it was deleted."""
+    row: tuple[int | None, int] = connection.execute(
+        "SELECT (SELECT id FROM runs WHERE uuid = ?1),"
+        " EXISTS (SELECT 1 FROM deleted_runs WHERE uuid = ?1)",
+        (uuid,),
+    ).fetchone()
+    return row[0], bool(row[1])
 
 
 def _run_id_or_made_up(connection: sqlite3.Connection, uuid: str) -> int | None:
-    run_id = _run_id_of(connection, uuid)
-    if run_id is None and not _is_deleted(connection, uuid):
+    run_id, is_deleted = _known_run(connection, uuid)
+    if run_id is None and not is_deleted:
         run_id = _insert_run(connection, NewRun(f"recovered {uuid[:8]}", {}, uuid, time.time()))
         connection.execute(
             "UPDATE runs SET status = 'failed', ended_by = 'lost' WHERE id = ?", (run_id,)
@@ -792,13 +799,11 @@ def _run_id_or_made_up(connection: sqlite3.Connection, uuid: str) -> int | None:
     return run_id
 
 
-def _environment_id(connection: sqlite3.Connection, content: str) -> int:
-    query = "SELECT id FROM environments WHERE content = ?"
-    row = connection.execute(query, (content,)).fetchone()
-    if row is None:
-        cursor = connection.execute("INSERT INTO environments (content) VALUES (?)", (content,))
-        return int(cursor.lastrowid or 0)
-    return int(row[0])
+def _store_environments(connection: sqlite3.Connection, runs: Iterable[NewRun]) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO environments (content) VALUES (?)",
+        {(run.environment,) for run in runs if run.environment is not None},
+    )
 
 
 def _run_info(row: tuple[Any, ...]) -> RunInfo:

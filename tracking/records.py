@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 def insert_batches(
     connection: sqlite3.Connection,
     batches: Iterable[Batch],
-    run_id_of: Callable[[sqlite3.Connection, str], int | None],
+    run_id_of: Callable[[str], int | None],
 ) -> None:
     """Append batches within the caller's transaction.
 
@@ -59,27 +59,38 @@ def insert_batches(
         "SELECT (SELECT MAX(id) FROM records), (SELECT MAX(id) FROM non_finite_records)"
     ).fetchone()
     ids = _Ids(last_finite or 0, max(last_finite or 0, last_other or 0))
+    metric_ids: dict[str, int] = {}
     for batch in batches:
-        run_id = run_id_of(connection, batch.run_uuid)
+        run_id = run_id_of(batch.run_uuid)
         if run_id is None:
             continue
-        metric_id = _metric_id(connection, batch.metric_name)
-        key = (run_id, metric_id)
+        name = batch.metric_name
+        if name not in metric_ids:
+            metric_ids[name] = _metric_id(connection, name)
+        key = (run_id, metric_ids[name])
+        is_new = _count(connection, key, len(batch.values))
         rows = _Rows(batch.steps, batch.values, batch.wall_times)
         if all(map(math.isfinite, batch.values)):
-            _insert_finite(connection, key, rows, ids)
+            _insert_finite(connection, key, rows, ids, is_new=is_new)
         else:
             start = 0
             for is_finite, together in groupby(map(math.isfinite, batch.values)):
                 end = start + len(list(together))
-                insert = _insert_finite if is_finite else _insert_non_finite
-                insert(connection, key, rows.between(start, end), ids)
+                if is_finite:
+                    _insert_finite(connection, key, rows.between(start, end), ids)
+                else:
+                    _insert_non_finite(connection, key, rows.between(start, end), ids)
                 start = end
-        connection.execute(
-            "INSERT INTO series (run_id, metric_id, n) VALUES (?, ?, ?)"
-            " ON CONFLICT (run_id, metric_id) DO UPDATE SET n = n + excluded.n",
-            (*key, len(batch.values)),
-        )
+
+
+def _count(connection: sqlite3.Connection, key: tuple[int, int], n: int) -> bool:
+    """Count records of a series; tell whether they are its first."""
+    statement = "INSERT OR IGNORE INTO series (run_id, metric_id, n) VALUES (?, ?, ?)"
+    is_new = connection.execute(statement, (*key, n)).rowcount == 1
+    if not is_new:
+        statement = "UPDATE series SET n = n + ? WHERE run_id = ? AND metric_id = ?"
+        connection.execute(statement, (n, *key))
+    return is_new
 
 
 class _Rows(NamedTuple):
@@ -119,6 +130,8 @@ def _insert_finite(
     key: tuple[int, int],
     rows: _Rows,
     ids: _Ids,
+    *,
+    is_new: bool = False,
 ) -> None:
     first_id = ids.last + 1
     numbers = rows.in_one()
@@ -136,7 +149,11 @@ def _insert_finite(
         connection.execute(_insert_statement(len(chunk) // 3), (*key, *chunk))
     ids.last += len(rows.values)
     ids.last_finite = ids.last
-    _note_range(connection, key, first_id, ids.last)
+    if is_new or not _extend_range(connection, key, first_id, ids.last):
+        connection.execute(
+            "INSERT INTO record_ranges (run_id, metric_id, first_id, last_id) VALUES (?, ?, ?, ?)",
+            (*key, first_id, ids.last),
+        )
 
 
 _insert_statements: dict[int, str] = {}
@@ -172,20 +189,17 @@ def _insert_non_finite(
     ids.last += len(rows.values)
 
 
-def _note_range(
+def _extend_range(
     connection: sqlite3.Connection, key: tuple[int, int], first_id: int, last_id: int
-) -> None:
-    is_extended = connection.execute(
+) -> bool:
+    """Extend the last range of a series, unless too much of others lies between."""
+    cursor = connection.execute(
         "UPDATE record_ranges SET last_id = ? WHERE run_id = ? AND metric_id = ? AND first_id ="
         " (SELECT MAX(first_id) FROM record_ranges WHERE run_id = ? AND metric_id = ?)"
         " AND last_id >= ?",
         (last_id, *key, *key, first_id - _JOIN_GAP),
-    ).rowcount
-    if not is_extended:
-        connection.execute(
-            "INSERT INTO record_ranges (run_id, metric_id, first_id, last_id) VALUES (?, ?, ?, ?)",
-            (*key, first_id, last_id),
-        )
+    )
+    return cursor.rowcount == 1
 
 
 class Series(NamedTuple):
@@ -373,8 +387,9 @@ def note_unreadable(connection: sqlite3.Connection, run_id: int, counts: Mapping
     """Keep how many records of a run's metrics are no numbers, in the caller's transaction."""
     for metric_name, n_unreadable in counts.items():
         connection.execute(
-            "UPDATE series SET n_unreadable = ? WHERE run_id = ? AND metric_id = ?",
-            (n_unreadable, run_id, _metric_id(connection, metric_name)),
+            "UPDATE series SET n_unreadable = ?"
+            " WHERE run_id = ? AND metric_id = (SELECT id FROM metrics WHERE name = ?)",
+            (n_unreadable, run_id, metric_name),
         )
 
 
@@ -386,7 +401,7 @@ def store_summaries(
         connection.execute(
             "UPDATE series SET summarized_n = ? + n_unreadable, n_nan = ?, n_inf = ?, min = ?,"
             " max = ?, mean = ?, std = ?, tail = ?, last = ?, first_step = ?, last_step = ?"
-            " WHERE run_id = ? AND metric_id = ?",
+            " WHERE run_id = ? AND metric_id = (SELECT id FROM metrics WHERE name = ?)",
             (
                 summary.n,
                 summary.n_nan,
@@ -400,7 +415,7 @@ def store_summaries(
                 summary.first_step,
                 summary.last_step,
                 run_id,
-                _metric_id(connection, metric_name),
+                metric_name,
             ),
         )
 

@@ -290,7 +290,7 @@ def test_ranges_find_what_a_full_scan_finds(tmp_path_factory, batches, deleted):
             stored = [(step, value, float(number)) for step, value in rows]
             with db._db.writing() as connection:
                 batch = Batch(str(run), f"m{metric}", *zip(*stored, strict=True))
-                insert_batches(connection, [batch], lambda _, uuid: runs[int(uuid)])
+                insert_batches(connection, [batch], lambda uuid: runs[int(uuid)])
             model.setdefault((run, metric), []).extend(stored)
         for (run, metric), rows in model.items():
             with db._db.reading() as connection:
