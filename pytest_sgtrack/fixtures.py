@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sgtrack.keys import SESSION
+from pytest_sgtrack.keys import SESSION, THROWAWAY
 from pytest_sgtrack.names import run_name
 
 if TYPE_CHECKING:
@@ -18,26 +19,42 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def sg_tracker(request: pytest.FixtureRequest) -> Iterator[Tracker]:
+def sg_tracker(request: pytest.FixtureRequest) -> Tracker:
     """A `tracking.Tracker` with a run for this test.
 
     Under --sg-track the run is recorded into the experiment and compared with the test's baseline.
     Without it the test records into a throwaway store and passes or fails the same way.
     """
-    session = request.config.stash.get(SESSION, None)
-    if session is None or os.getpid() != session.pid:  # a fork of a test, which goes on with others
-        yield from _throwaway_tracker(run_name(request.node))
-    else:
-        # The run ends when the whole outcome is known, which no fixture sees: see session.py.
-        yield session.start_test(request.node).tracker
+    return _tracker_of(request)
 
 
 @pytest.fixture
-def tracker(sg_tracker: Tracker) -> Tracker:
+def tracker(request: pytest.FixtureRequest) -> Tracker:
     """Short name of `sg_tracker`."""
-    return sg_tracker
+    return _tracker_of(request)  # not by that fixture: every one more costs a test 40 us
 
 
+def _tracker_of(request: pytest.FixtureRequest) -> Tracker:
+    session = request.config.stash.get(SESSION, None)
+    if session is not None and os.getpid() == session.pid:
+        # The run ends when the whole outcome is known, which no fixture sees: see session.py.
+        return session.start_test(request.node).tracker
+    # Without --sg-track, or in a fork of a test, which goes on with others.
+    stash = request.node.stash
+    if THROWAWAY not in stash:
+        context = _throwaway_tracker(run_name(request.node))
+        stash[THROWAWAY] = context.__enter__()
+
+        def finish() -> None:
+            del stash[THROWAWAY]
+            context.__exit__(None, None, None)
+
+        request.addfinalizer(finish)
+    tracker: Tracker = stash[THROWAWAY]
+    return tracker
+
+
+@contextmanager
 def _throwaway_tracker(name: str) -> Iterator[Tracker]:
     from tracking import Tracker
 

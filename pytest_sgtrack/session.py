@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,12 @@ class SessionPlugin:
             self._environment = collect_environment(self._config.rootpath)
         return self._environment
 
+    @cached_property
+    def _lasting_environment(self) -> dict[str, Any]:
+        """Return what of the environment is worth reviewing beside a baseline."""
+        environment = self._environment_of_session()
+        return {name: environment[name] for name in ("python", "machine", "numpy")}
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Refuse markers that say something unknown, and two tests of one name in a baseline."""
@@ -116,12 +123,15 @@ class SessionPlugin:
     # A test
 
     def start_test(self, item: pytest.Item) -> TrackedTest:
-        """Start the run of a test, for its fixture."""
-        directory, experiment = self._settings.directory, self._settings.experiment
-        tracker = TestTracker(directory, self.notices)
-        tracker.set_experiment(experiment)
-        if tracker.trouble is None:
-            self._hold(tracker)
+        """Start the run of a test, for its fixtures; two of them get the same."""
+        if TEST in item.stash:
+            return item.stash[TEST]
+        store = self._usable_store()
+        tracker = TestTracker(self._settings.directory, self.notices, store)
+        if store is None:
+            tracker.set_experiment(self._settings.experiment)
+            if tracker.trouble is None:
+                self._hold(tracker)
         config = _config_of(item)
         markers = read_markers(item)
         run = tracker.run(
@@ -135,6 +145,10 @@ class SessionPlugin:
         tracker.leave_note(Note.SETUP)
         item.stash[TEST] = test
         return test
+
+    def _usable_store(self) -> Tracker | None:
+        db = self._store.db_manager if self._store else None
+        return self._store if db is not None and db.is_usable() else None
 
     def _hold(self, tracker: Tracker) -> None:
         """Hold what a test records with, so that all share one connection and one segment."""
@@ -199,7 +213,7 @@ class SessionPlugin:
         sample = Sample(
             metrics=metrics,
             config=test.config,
-            environment=_lasting(self._environment_of_session()),
+            environment=self._lasting_environment,
             seed=None,
         )
         result = test.result = self._gate.judge(item, sample, test.markers)
@@ -359,8 +373,3 @@ def _plain(value: object) -> object:
         return name
     shown = repr(value)
     return type(value).__qualname__ if " at 0x" in shown else shown
-
-
-def _lasting(environment: dict[str, Any]) -> dict[str, Any]:
-    """Return what of an environment is worth reviewing beside a baseline."""
-    return {name: environment[name] for name in ("python", "machine", "numpy")}

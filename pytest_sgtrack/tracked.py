@@ -19,7 +19,6 @@ import pytest
 from tracking import (
     RunNotFoundError,
     StoreError,
-    Summary,
     Tracker,
     TrackingError,
     TrackingWarning,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_sgtrack.gate import TestResult
     from pytest_sgtrack.markers import MarkerSettings
+    from tracking import Summary
 
 
 P = ParamSpec("P")
@@ -82,6 +82,7 @@ class TestTracker(Tracker):
     Args:
         directory: folder of the experiments.
         notices: takes warnings of the tracker, of a corrupt database that was set aside.
+        store: a tracker whose experiment is open already; this one begins there.
 
     Attributes:
         trouble: the first error of the store, None while all is well.
@@ -89,16 +90,19 @@ class TestTracker(Tracker):
 
     __test__ = False
 
-    def __init__(self, directory: Path, notices: list[str]) -> None:
-        self._begin(notices)
+    def __init__(self, directory: Path, notices: list[str], store: Tracker | None = None) -> None:
+        self._begin_test(notices)
         self._directory = directory
+        if store is not None:
+            self._begin_beside(store)
+            return
         try:
             super().__init__(directory)
         except StoreError as error:
             self._note_trouble(error)
             super().__init__(_throwaway_folder(directory))
 
-    def _begin(self, notices: list[str]) -> None:
+    def _begin_test(self, notices: list[str]) -> None:
         self.trouble: str | None = None
         self._notices = notices
         self._ended: dict[str, Summary] = {}
@@ -107,7 +111,7 @@ class TestTracker(Tracker):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # In a process that a test has spawned: the gate looks at this one only.
-        self._begin([])
+        self._begin_test([])
         super().__setstate__(state)
         self._directory = self.all_exp_dir
         self._prefixes = ["" for _ in self.active_runs]
@@ -201,11 +205,11 @@ class TestTracker(Tracker):
         """Return the summaries of the active run; none where they cannot be had."""
         prefix = "".join(self._prefixes[: len(self.active_runs)])
         try:
-            found = self.summary() if self.active_runs else {}
+            found = self._active_summaries() if self.active_runs else {}
         except (StoreError, RunNotFoundError) as error:
             self._note_trouble(error)
             return {}
-        return {f"{prefix}{name}": Summary(**fields) for name, fields in found.items()}
+        return {f"{prefix}{name}": summary for name, summary in found.items()}
 
     def all_summaries(self) -> dict[str, Summary]:
         """End what the test left open inside its own run; summarise everything it recorded."""

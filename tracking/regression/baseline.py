@@ -31,8 +31,9 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ _CONFLICT = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})(?:\s|$)", re.MULTILINE)
 _SUMMARY_FIELDS = tuple(field.name for field in fields(Summary))
 _INT_FIELDS = frozenset({"n", "n_nan", "n_inf", "first_step", "last_step"})
 _INT64 = range(-(2**63), 2**63)
+_INFINITIES = (math.inf, -math.inf)
 _FINITE_FIELDS = ("min", "max", "mean", "tail", "std")
 
 
@@ -313,21 +315,31 @@ class _Refused:
     problem: str
 
 
+_Refuse = Callable[[str], _Refused]
+
+
 def parse_baseline(text: str) -> dict[str, Entry]:
     """Undo `dump_baseline`.
 
     Raises:
         BaselineError: `text` is not that of a baseline; names the place in it and what to do.
     """
+    refused: list[_Refused] = []
+
+    def refuse(problem: str) -> _Refused:
+        refused.append(_Refused(problem))
+        return refused[-1]
+
     try:
         tree = json.loads(
             text,
-            object_pairs_hook=_object_of,
-            parse_constant=lambda name: _Refused(f'bare {name} is not JSON; write "{name}"'),
-            parse_float=_number_of(float),
-            parse_int=_number_of(int),
+            object_pairs_hook=partial(_object_of, refuse),
+            parse_constant=lambda name: refuse(f'bare {name} is not JSON; write "{name}"'),
+            parse_float=partial(_number_of, float, refuse),
+            parse_int=partial(_number_of, int, refuse),
         )
-        _refuse(tree, [])
+        if refused:
+            _raise_first(tree, [])
     except json.JSONDecodeError as error:
         if conflict := _CONFLICT.search(text):
             line = text.count("\n", 0, conflict.start()) + 1
@@ -340,35 +352,30 @@ def parse_baseline(text: str) -> dict[str, Entry]:
     return _parse_file(tree)
 
 
-def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+def _object_of(refuse: _Refuse, pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
     members = dict(pairs)
     if len(members) == len(pairs):
         return members
     names = [name for name, _ in pairs]
     twice = next(name for name in names if names.count(name) > 1)
-    return _Refused(f'the key "{twice}" appears more than once; keep one; {_MEND}')
+    return refuse(f'the key "{twice}" appears more than once; keep one; {_MEND}')
 
 
-def _number_of(kind: type[float]) -> Any:
-    def convert(text: str) -> float | _Refused:
-        try:
-            value = kind(text)
-        except ValueError:  # Python's limit on the digits of an int
-            return _Refused(f"a number of {len(text)} digits is out of range; {_MEND}")
-        if isinstance(value, float) and math.isinf(value):
-            return _Refused(f"{text} is out of range; {_MEND}")
-        return value
-
-    return convert
+def _number_of(kind: type[float], refuse: _Refuse, text: str) -> float | _Refused:
+    try:
+        value = kind(text)
+    except ValueError:  # Python's limit on the digits of an int
+        return refuse(f"a number of {len(text)} digits is out of range; {_MEND}")
+    return refuse(f"{text} is out of range; {_MEND}") if value in _INFINITIES else value
 
 
-def _refuse(value: Any, path: list[str]) -> None:
+def _raise_first(value: Any, path: list[str]) -> None:
     if isinstance(value, _Refused):
         raise BaselineError(f"{' > '.join(path) or 'top level'}: {value.problem}")
     if isinstance(value, (dict, list)):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in items:
-            _refuse(item, [*path, str(key)])
+            _raise_first(item, [*path, str(key)])
 
 
 def _parse_file(tree: Any) -> dict[str, Entry]:

@@ -102,7 +102,7 @@ DEFAULT_SETTINGS = MetricSettings(None, rel=0.05, abs=1e-12, statistics=("tail",
 """How a metric is compared that nobody said anything about."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Check:
     """What comparing one number of a metric found.
 
@@ -139,7 +139,7 @@ class Check:
         return _relative_change(self.baseline, self.current)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What comparing a run with its baseline found.
 
@@ -269,6 +269,8 @@ def _check_statistic(
     if is_known and not foreign:
         allowance = chosen.allowance(now) if _is_finite(now) else None
         return Check(metric, statistic, Verdict.IDENTICAL, now, now, allowance, "")
+    if not foreign and _is_finite(now) and _is_finite(baseline):
+        return _check_tolerance(metric, statistic, baseline, now, chosen)
     change = f"{metric}: {statistic} went {_from_to(baseline, now)}"
     # A number where the baseline has none is a gain only if fewer records are non-finite; else
     # the NaN has merely moved, as from the last record to the one before it.
@@ -276,8 +278,6 @@ def _check_statistic(
     if foreign and (is_known or is_gain or (_is_finite(now) and _is_finite(baseline))):
         message = f"{change}, but {foreign}, and runs of different seeds need not agree"
         return Check(metric, statistic, Verdict.NOT_COMPARABLE, baseline, now, None, message)
-    if _is_finite(now) and _is_finite(baseline):
-        return _check_tolerance(metric, statistic, baseline, now, chosen)
     if is_gain:
         return Check(metric, statistic, Verdict.IMPROVED, baseline, now, None, change)
     message = f"{change}; a value that is not finite passes only if the baseline has the same"
