@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
 from pytest_sgtrack.names import baseline_key, nodeid_of
 from tracking import BaselineError, Verdict
 from tracking.regression import (
@@ -166,6 +164,10 @@ class Gate:
             nodeid_of(item), str(path), key, comparison.verdict, action, comparison.checks, text
         )
 
+    def forget(self) -> None:
+        """Let go of the baselines."""
+        self._entries.clear()
+
     def incomplete(self, item: pytest.Item, trouble: str, markers: MarkerSettings) -> TestResult:
         """Return the result of a test whose recording failed: nothing can be said about it."""
         check = Check("", "", Verdict.INCOMPLETE, None, None, None, trouble)
@@ -255,6 +257,8 @@ def deciding_check(result: TestResult) -> Check | None:
 
 def checks_table(checks: Iterable[Check]) -> str:
     """Lay out checks: one line each, numbers with the digits it takes to see a change."""
+    from tabulate import tabulate  # only sessions with something to show pay for it
+
     rows = [
         (
             check.metric,

@@ -9,13 +9,9 @@ import pytest
 if TYPE_CHECKING:
     from pytest_sgtrack.session import SessionPlugin
     from pytest_sgtrack.tracked import TrackedTest
-    from tracking import Tracker
 
 SESSION: pytest.StashKey[SessionPlugin] = pytest.StashKey()
 """On the config, while tracking is on."""
 
 TEST: pytest.StashKey[TrackedTest] = pytest.StashKey()
 """On an item whose present attempt uses the tracker."""
-
-THROWAWAY: pytest.StashKey[Tracker] = pytest.StashKey()
-"""On an item that uses the tracker while tracking is off."""

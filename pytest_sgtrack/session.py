@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sgtrack import terminal
+from pytest_sgtrack.fixtures import throwaway_tracker
 from pytest_sgtrack.gate import (
     FAIL,
     Gate,
@@ -28,7 +29,7 @@ from tracking import Note, StoreError, Tracker, Verdict, collect_environment
 from tracking.regression import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from pytest_sgtrack.deaths import DeathWatch
@@ -122,10 +123,25 @@ class SessionPlugin:
 
     # A test
 
+    def _tracker(self) -> Iterator[Tracker]:
+        """Give the tracker of the running test; its run ends when the whole outcome is known."""
+        # `request` would know the test too, and cost as much as all of its recording.
+        item = self.running
+        if item is None:
+            raise RuntimeError("a tracker was asked for while no test was running")
+        if self._is_own_process():
+            test = item.stash.get(TEST, None) or self.start_test(item)
+            yield test.tracker
+        else:  # in a fork of a test, which goes on with others
+            with throwaway_tracker(run_name(item)) as tracker:
+                yield tracker
+
+    # Not one by the other, for the same reason.
+    sg_tracker = pytest.fixture(_tracker, name="sg_tracker")
+    tracker = pytest.fixture(_tracker, name="tracker")
+
     def start_test(self, item: pytest.Item) -> TrackedTest:
-        """Start the run of a test, for its fixtures; two of them get the same."""
-        if TEST in item.stash:
-            return item.stash[TEST]
+        """Start the run of a test."""
         store = self._usable_store()
         tracker = TestTracker(self._settings.directory, self.notices, store)
         if store is None:
@@ -170,6 +186,8 @@ class SessionPlugin:
         finally:
             self.running = None
             test = item.stash.get(TEST, None)
+            if test is not None:
+                del item.stash[TEST]  # items stay until the session ends
             if test is not None and not test.is_ended and self._is_own_process():
                 test.outcome, test.phase, test.ended_by = "failed", self._phase, "interrupted"
                 self._interrupted = test
@@ -320,6 +338,9 @@ class SessionPlugin:
 
     def pytest_unconfigure(self) -> None:
         """Close the store for good: after Ctrl-C, fixtures are torn down in sessionfinish."""
+        # What nobody needs any more pytest's last collections of garbage would all go through.
+        self._results.clear()
+        self._gate.forget()
         if self._store is not None and self._is_own_process():
             with suppress(StoreError):  # it was said, and the data waits in its segment
                 self._store.close()

@@ -177,9 +177,12 @@ def checked_mapping(argument: str, mapping: object) -> dict[str, Any]:
     return plain
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
 def as_json(plain: object) -> str:
     """Return plain JSON values as compact strict JSON."""
-    return json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(plain)
 
 
 def _as_json_value(argument: str, place: str, value: object, depth: int) -> Any:

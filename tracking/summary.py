@@ -36,20 +36,24 @@ def summarize(steps: Sequence[int] | Any, values: Sequence[float] | Any) -> Summ
     """Summarise one series.
 
     Args:
-        steps: n >= 1 signed 64-bit integers, in the order of recording; a sequence or an array.
-        values: n floats, in the same order.
+        steps: n >= 1 signed 64-bit integers, in the order of recording; a sequence or an array. A
+            list is taken to hold nothing but int.
+        values: n floats, in the same order. A list is taken to hold nothing but float.
 
     Returns:
         The summary of the records sorted by step, records of one step in the order of recording.
     """
     if len(values) >= NUMPY_FROM:
         return _summarize_numpy(steps, values)
-    return _summarize_python(list(map(int, steps)), list(map(float, values)))
+    return _summarize_python(
+        steps if isinstance(steps, list) else list(map(int, steps)),
+        values if isinstance(values, list) else list(map(float, values)),
+    )
 
 
 def _summarize_python(steps: list[int], values: list[float]) -> Summary:
     n = len(values)
-    if any(map(int.__gt__, steps, steps[1:])):
+    if steps != sorted(steps):
         order = sorted(range(n), key=steps.__getitem__)
         steps = [steps[i] for i in order]
         values = [values[i] for i in order]
@@ -87,7 +91,7 @@ def _std(values: list[float], mean: float, smallest: float, largest: float) -> f
         return 0.0
     half_spread = max(largest / 2 - mean / 2, mean / 2 - smallest / 2)
     if _SAFE_MIN < half_spread < _SAFE_MAX:
-        squares = [(value - mean) ** 2 for value in values]
+        squares = [(deviation := value - mean) * deviation for value in values]
         return math.sqrt(math.fsum(squares) / len(values))
     # Halved, so that the difference of two huge numbers of opposite sign stays finite; subnormal
     # spreads lose a bit to it, which is all they have to lose.
