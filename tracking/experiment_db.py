@@ -782,9 +782,9 @@ def _run_id_of(connection: sqlite3.Connection, uuid: str) -> int | None:
 def _known_run(connection: sqlite3.Connection, uuid: str) -> tuple[int | None, bool]:
     """Return the id of a run, None if there is none, and whether it was deleted."""
     row: tuple[int | None, int] = connection.execute(
-        "SELECT (SELECT id FROM runs WHERE uuid = ?1),"
-        " EXISTS (SELECT 1 FROM deleted_runs WHERE uuid = ?1)",
-        (uuid,),
+        "SELECT (SELECT id FROM runs WHERE uuid = ?),"
+        " EXISTS (SELECT 1 FROM deleted_runs WHERE uuid = ?)",
+        (uuid, uuid),
     ).fetchone()
     return row[0], bool(row[1])
 
