@@ -21,8 +21,8 @@ _SERIES = (
 
 def rows(lab: Lab) -> list[Row]:
     """Measure the size of one long run and of many short ones, and reading a series of the long."""
-    n = lab.amount(1_000_000, 20_000)
-    n_runs = lab.amount(2_000, 20)
+    n = lab.amount(1_000_000, 2_000)
+    n_runs = lab.amount(2_000, 5)
     folder = lab.new_folder()
     plain, clustered = folder / "plain.db", folder / "clustered.db"
     store.write_plain_table(plain, n)

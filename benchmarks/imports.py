@@ -29,7 +29,7 @@ def rows(lab: Lab) -> list[Row]:
     for script in _SCRIPTS.values():
         start_s(script + _NO_NUMPY)  # compiles too, and fills the file system's cache
     sides = {name: lambda script=script: start_s(script) for name, script in _SCRIPTS.items()}
-    costs = interleaved(sides, lab.amount(31, 3))
+    costs = interleaved(sides, lab.amount(31, 1))
     added = {
         name: [cost - bare for cost, bare in zip(of_side, costs["bare"], strict=True)]
         for name, of_side in costs.items()

@@ -37,7 +37,7 @@ def _sessions(folder: Path, n: int) -> dict[str, Session]:
 
 def _calls(lab: Lab) -> Row:
     """Count function calls, which no other load on the machine can blur."""
-    n = lab.amount(1_000, 50)
+    n = lab.amount(1_000, 5)
     folder = lab.new_folder()
     few, many = (_sessions(folder / f"{size}", size) for size in (n, 2 * n))
     of_a_test = {name: (many[name].n_calls() - few[name].n_calls()) / n for name in few}
@@ -52,11 +52,11 @@ def _calls(lab: Lab) -> Row:
 
 
 def _time(lab: Lab) -> Row:
-    n = lab.amount(20_000, 50)
+    n = lab.amount(20_000, 5)
     sessions = _sessions(lab.new_folder() / "time", n)
-    for session in sessions.values():
+    for session in sessions.values() if not lab.is_quick else ():
         session.run_s()  # compiles, and fills the file system's cache
-    costs = interleaved({name: s.run_s for name, s in sessions.items()}, lab.amount(5, 2))
+    costs = interleaved({name: s.run_s for name, s in sessions.items()}, lab.amount(5, 1))
 
     def added_us(name: str, over: str) -> list[float]:
         pairs = zip(costs[name], costs[over], strict=True)

@@ -79,7 +79,7 @@ _COMPARE = {
 
 def rows(lab: Lab) -> list[Row]:
     """Measure sessions, and what each adds to the same tests appending to a plain list."""
-    n = lab.amount(2_000, 20)
+    n = lab.amount(2_000, 5)
     python = lab.peer_python or sys.executable
     names = ("ours", "benchmark", "regressions") if lab.peer_python else ("ours",)
     folder = lab.new_folder()
@@ -87,7 +87,8 @@ def rows(lab: Lab) -> list[Row]:
     sides = {"plain": plain.run_s} | {
         name: _accepted(folder / name, name, n, python).run_s for name in names
     }
-    plain.run_s()
+    if not lab.is_quick:
+        plain.run_s()
     costs = interleaved(sides, lab.amount(9, 1))
 
     def added_us(name: str) -> list[float]:

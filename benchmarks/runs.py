@@ -26,7 +26,7 @@ _RUNS_ALONE = "SELECT * FROM runs ORDER BY created_at DESC, id DESC"
 
 def rows(lab: Lab) -> list[Row]:
     """Measure both in a full experiment, the first against an empty one."""
-    n = lab.amount(10_000, 100)
+    n = lab.amount(10_000, 20)
     full = store.new_tracker(lab.new_folder())
     _run(full, n)
     empty = store.new_tracker(lab.new_folder())

@@ -17,7 +17,7 @@ _GROUP_BY = (
 
 def rows(lab: Lab) -> list[Row]:
     """Measure the summary of a run that has just been recorded, and once it has ended."""
-    n = lab.amount(1_000_000, 20_000)
+    n = lab.amount(1_000_000, 2_000)
     n_rounds = lab.amount(15, 1)
     folder = lab.new_folder()
     plain = folder / "plain.db"

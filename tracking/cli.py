@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tracking import ExperimentDBManager, TrackingError, __version__, recover
 from tracking.journal import SUFFIX
-from tracking.recovery import SET_ASIDE_SUFFIX, dead_segments, is_alive
+from tracking.recovery import SET_ASIDE_SUFFIX, dead_segments, is_alive, newer_format_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +59,8 @@ def check(options: argparse.Namespace) -> int:
     """Tell whether every session ended as it should; changes nothing.
 
     Reports processes that died without a word, records that wait in a segment, runs that never
-    ended, and damage. Exits with 1 if there is something to look at.
+    ended, and damage. Exits with 1 if there is something to look at. Runs in a database of the
+    original name no process; one that has not ended is shown, and nothing to look at.
     """
     code = _of_each(options.dir, _check)
     if code == OK:
@@ -70,8 +71,8 @@ def check(options: argparse.Namespace) -> int:
 
 def _check(path: Path) -> int:
     problems = list(_problems(path))
-    for problem in problems:
-        print(_printable(problem))
+    for line in (*problems, *_remarks(path)):
+        print(_printable(line))
     return FOUND if problems else OK
 
 
@@ -85,10 +86,11 @@ def _recover(path: Path) -> int:
         found = recover(db)
     lines = [f"{path}: {found.n_records} records drained, {len(found.runs)} runs ended"]
     lines += [f"  run {run.run_id} {run.name}: {run.ended_by}" for run in found.runs]
-    lines += [f"  {problem}" for problem in found.damaged]
+    problems = [*found.damaged, *found.newer]
+    lines += [f"  {problem}" for problem in problems]
     for line in lines:
         print(_printable(line))
-    return FOUND if found.damaged else OK
+    return FOUND if problems else OK
 
 
 def _of_each(folder: Path, command: Callable[[Path], int]) -> int:
@@ -115,7 +117,7 @@ def _experiments(folder: Path) -> Iterator[Path]:
 def _problems(path: Path) -> Iterator[str]:
     folder = path.with_suffix(".journal")
     for segment in dead_segments(path):
-        yield (
+        yield newer_format_of(segment) or (
             f"{segment}: its process died before it had put its records into the database;"
             f" `sgtrack recover --dir {path.parent}` does"
         )
@@ -123,17 +125,34 @@ def _problems(path: Path) -> Iterator[str]:
         yield f"{aside}: a damaged segment that was set aside; remove it when you have seen it"
     if not path.exists():
         return
-    db = ExperimentDBManager(path, is_read_only=True)
-    try:
-        for problem in db.integrity_problems():
+
+    def is_left_alone(writer: str) -> bool:
+        segment = folder / f"{writer}{SUFFIX}"
+        return is_alive(segment) or newer_format_of(segment) is not None
+
+    with closing(ExperimentDBManager(path, is_read_only=True)) as db:
+        original = db.look_at_original()
+        problems = db.integrity_problems() if original is None else original.problems
+        for problem in problems:
             yield f"{path}: {problem}"
-        for run in db.abandoned_runs(lambda writer: is_alive(folder / f"{writer}{SUFFIX}")):
+        for run in db.abandoned_runs(is_left_alone) if original is None else ():
             yield (
                 f"{path}: run {run.run_id} {run.name} never ended, and its process is"
                 f" gone; `sgtrack recover --dir {path.parent}` ends it"
             )
-    finally:
-        db.close()
+
+
+def _remarks(path: Path) -> Iterator[str]:
+    """Yield what is as it should be and may still surprise."""
+    if not path.exists():
+        return
+    with closing(ExperimentDBManager(path, is_read_only=True)) as db:
+        original = db.look_at_original()
+    for run_id, name in original.running if original else ():
+        yield (
+            f"{path}: run {run_id} {name} has not ended, and the original does not say whose it is;"
+            " left alone"
+        )
 
 
 def _printable(text: str) -> str:

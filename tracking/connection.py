@@ -105,6 +105,19 @@ class Connection:
             yield self._opened_for_reading()
 
     @contextmanager
+    def as_it_lies(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection of its own for reading, whatever the schema: the original's too.
+
+        Raises:
+            StoreError: it is neither of the original nor of ours, or cannot be read.
+        """
+        with (
+            self._translated_errors(),
+            closing(self._open_read_only(takes_any_schema=True)) as connection,
+        ):
+            yield connection
+
+    @contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[sqlite3.Connection]:
         """Give the connection in a write transaction, committed unless the body raises.
 
@@ -255,11 +268,14 @@ class Connection:
             self._set_aside(error)
             return self._open()
 
-    def _open_read_only(self) -> sqlite3.Connection:
+    def _open_read_only(self, *, takes_any_schema: bool = False) -> sqlite3.Connection:
         connection = self._connected_read_only()
         try:
+            connection.execute("BEGIN")
             self._check_origin(connection)
-            self._check_current(connection)
+            if not takes_any_schema:
+                self._check_current(connection)
+            connection.execute("COMMIT")
             connection.execute("PRAGMA query_only = ON")
         except sqlite3.OperationalError as error:
             connection.close()
@@ -321,6 +337,7 @@ class Connection:
         if not self.path.exists() or self.path.stat().st_size == 0 or self._is_new():
             return
         with closing(self._connected_read_only()) as connection:
+            connection.execute("BEGIN")  # another process may be just creating it: see one moment
             self._check_origin(connection)
 
     def _is_new(self) -> bool:

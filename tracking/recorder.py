@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,13 @@ from zlib import adler32
 
 from tracking import journal
 from tracking.connection import journal_folder
-from tracking.errors import JournalError, RunNotFoundError, StoreError, TrackingError
+from tracking.errors import (
+    JournalError,
+    RunNotFoundError,
+    StoreError,
+    TrackingError,
+    TrackingWarning,
+)
 from tracking.events import EndedRun, encode
 from tracking.experiment_db import Drained, ExperimentDBManager
 from tracking.records import Batch
@@ -121,8 +128,10 @@ class Recorder:
         with self._lock:
             self.db.init_exp_db()
             if not self._is_recovered and self.db.can_write():
-                recover(self.db)
+                newer = recover(self.db).newer
                 self._is_recovered = True
+                for problem in newer:
+                    warnings.warn(problem, TrackingWarning, stacklevel=3)
 
     @property
     def write(self) -> Callable[[bytes], Any]:

@@ -39,7 +39,7 @@ class EndedBy(StrEnum):
     CRASHED = "crashed"  # the process died and left no word
     KILLED = "killed"  # it was told to terminate
     TIMEOUT = "timeout"  # a test took too long and was stopped with its process
-    LOST = "lost"  # the machine was restarted, or its segment is gone
+    LOST = "lost"  # nobody can tell: left without end_run, the machine restarted, no segment
 
 
 _ENDED_BY = {
@@ -69,11 +69,14 @@ class Recovery(NamedTuple):
         n_records: records drained from segments of dead processes.
         runs: runs that have been ended.
         damaged: for each segment with damage, what is wrong with it; it has been set aside.
+        newer: for each segment of a newer version of this library, what to do about it; it, and
+            the runs of its process, have been left as they are.
     """
 
     n_records: int
     runs: list[AbandonedRun]
     damaged: list[str]
+    newer: tuple[str, ...] = ()
 
 
 def recover(db: ExperimentDBManager) -> Recovery:
@@ -90,11 +93,15 @@ def recover(db: ExperimentDBManager) -> Recovery:
     found = dead_segments(db.db_path)
     n_records = 0
     damaged = []
+    newer = []
     drained: dict[Path, LastWords] = {}
     torn: dict[Path, str] = {}
     for path in found:
         try:
             n_drained, n_damaged, words = _drain(db, path)
+        except journal.NewerFormatError as error:
+            newer.append(str(error))
+            continue
         except JournalError as error:
             if path.exists():  # else somebody else was faster
                 is_legible = not isinstance(error.__cause__, OSError)
@@ -122,13 +129,25 @@ def recover(db: ExperimentDBManager) -> Recovery:
         with suppress(OSError):  # another user's, or the disk fails; drained, it may stay
             path.unlink(missing_ok=True)
             db.forget_segment(path.stem)
-    return Recovery(n_records, runs, damaged)
+    return Recovery(n_records, runs, damaged, tuple(newer))
 
 
 def dead_segments(db_path: Path) -> list[Path]:
     """Return the segments of an experiment whose writers are dead, sorted by name."""
     folder = journal_folder(db_path)
     return [path for path in sorted(folder.glob(f"*{journal.SUFFIX}")) if not is_alive(path)]
+
+
+def newer_format_of(path: Path) -> str | None:
+    """Return what to do about a segment of a newer version; None for any other."""
+    try:
+        with path.open("rb") as segment:
+            journal.Header.unpack(segment.read(journal.HEADER_SIZE), path)
+    except journal.NewerFormatError as error:
+        return str(error)
+    except (JournalError, OSError):
+        pass  # reading all of it will tell what is wrong
+    return None
 
 
 def is_alive(path: Path) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tracking.experiment_db import ExperimentDBManager
     from tracking.journal import Note
-    from tracking.model import RecordInfo, RunInfo
+    from tracking.model import RecordInfo, RunInfo, Summary
     from tracking.recorder import ActiveRun, Recorder
 
 # Types whose instances are real numbers and can be packed as they are. Scalars of numpy are added
@@ -70,12 +70,19 @@ class Tracker:
     """
 
     def __init__(self, all_exp_dir: str | os.PathLike[str] = "./experiments") -> None:
-        self._recorder: Recorder | None = None
+        self._begin(_made_folder("all_exp_dir", all_exp_dir), None)
+
+    def _begin(self, folder: Path, recorder: Recorder | None) -> None:
+        self._all_exp_dir = folder
+        self._recorder = recorder
         self._active: list[ActiveRun] = []  # innermost last
         # Channels of the active run and `write` of the segment they belong to, as one value: a
         # thread that records must not see those of one run and that of the next.
         self._target: tuple[dict[str, int], Callable[[bytes], Any]] = ({}, _no_segment)
-        self._all_exp_dir = _made_folder("all_exp_dir", all_exp_dir)
+
+    def _begin_beside(self, other: Tracker) -> None:
+        """Begin in the experiment of another tracker, with no run active."""
+        self._begin(other._all_exp_dir, other._recorder)
 
     # Experiments
 
@@ -166,6 +173,10 @@ class Tracker:
         is_deferred: bool = False,
     ) -> int:
         """Start a new run and return the run_id.
+
+        A script that leaves without `end_run` keeps every record, but nobody can tell how the run
+        went: whoever opens the experiment next ends it as failed, `ended_by` lost. `run` ends it
+        in any case.
 
         Args:
             name: shown name; `run_<unix seconds>` by default.
@@ -493,6 +504,10 @@ class Tracker:
         else:
             run = self._active_run()
         return {name: found.as_dict() for name, found in run.recorder.summaries(run).items()}
+
+    def _active_summaries(self) -> Mapping[str, Summary]:
+        run = self._active_run()
+        return run.recorder.summaries(run)
 
     def _active_here(self, run_id: int) -> ActiveRun | None:
         number = arguments.checked_id("run_id", run_id)

@@ -33,20 +33,20 @@ SUMMARY = Summary(4, 0, 0, 1.0, 2.0, 1.5, 0.5, 1.25, 2.0, 0, 3)
 SAMPLE = Sample({"loss": SUMMARY}, {"lr": 0.1}, {"python": "3.11"}, seed=0)
 ENTRIES = {"test_a": Entry((SAMPLE,), None)}
 
-series = st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats()), min_size=1, max_size=20)
+series = st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats()), min_size=1, max_size=6)
 summaries = series.map(lambda rows: summarize(*zip(*rows, strict=True)))
 finite = st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(max_size=8)  # hypothesis leaves surrogates out of text()
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | finite | names,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
-    max_leaves=5,
+    max_leaves=3,
 )
 samples = st.builds(
     Sample,
-    metrics=st.dictionaries(names, summaries, max_size=3),
-    config=st.dictionaries(names, plain, max_size=3),
-    environment=st.dictionaries(names, plain, max_size=3),
+    metrics=st.dictionaries(names, summaries, max_size=2),
+    config=st.dictionaries(names, plain, max_size=2),
+    environment=st.dictionaries(names, plain, max_size=2),
     seed=st.none() | st.integers(),
 )
 entries = st.builds(
@@ -54,7 +54,7 @@ entries = st.builds(
     samples=st.lists(samples, min_size=1, max_size=2).map(tuple),
     origin=st.none() | samples,
 )
-baselines = st.dictionaries(names, entries, max_size=3)
+baselines = st.dictionaries(names, entries, max_size=2)
 
 
 def sorted_repr(value):

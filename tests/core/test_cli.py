@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import shutil
 import signal
 import sqlite3
@@ -26,18 +24,21 @@ def opened(folder, experiment="e"):
     return tracker
 
 
-def die(folder, name, is_deferred):
-    tracker = opened(folder)
-    tracker.start_run(name, is_deferred=is_deferred)
-    tracker.record("loss", 1.0, 0)
-    os.kill(os.getpid(), signal.SIGKILL)
+DYING = """
+import os, signal, sys
+from tracking import Tracker
+folder, name, is_deferred = sys.argv[1:]
+tracker = Tracker(folder)
+tracker.set_experiment("e")
+tracker.start_run(name, is_deferred=is_deferred == "True")
+tracker.record("loss", 1.0, 0)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def died(folder, name="cut short", *, is_deferred=False):
-    arguments = (folder, name, is_deferred)
-    process = multiprocessing.get_context("spawn").Process(target=die, args=arguments)
-    process.start()
-    process.join()
+    command = [sys.executable, "-c", DYING, str(folder), name, str(is_deferred)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
 
 
 @pytest.fixture
@@ -180,12 +181,48 @@ def test_an_experiment_that_cannot_be_used_does_not_hide_the_others(tmp_path, sg
     assert second.startswith(f"sgtrack: {tmp_path / 'z.db'} is not a SQLite database")
 
 
-def test_a_database_of_the_original_is_left_as_it_is_by_check(tmp_path, sgtrack):
-    shutil.copy(ORIGINAL, tmp_path / "old.db")
+def test_a_database_of_the_original_is_fine_and_left_as_it_is(tmp_path, sgtrack):
+    path = tmp_path / "old.db"
+    shutil.copy(ORIGINAL, path)
+    fine = f"{tmp_path}: 1 experiments, nothing to report\n"
+    assert sgtrack("check") == (0, fine, "")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE runs SET status = 'running' WHERE id = 2")
+        connection.commit()
+    before = contents(tmp_path)
     code, out, err = sgtrack("check")
-    assert (code, out) == (3, "")
-    assert "has an older schema" in err
-    assert (tmp_path / "old.db").read_bytes() == ORIGINAL.read_bytes()
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{path}: run 2 second has not ended, and the original does not say")
+    assert out.endswith(f"; left alone\n{fine}")
+    assert contents(tmp_path) == before
+
+
+def test_a_damaged_database_of_the_original_is_reported(tmp_path, sgtrack):
+    path = tmp_path / "old.db"
+    damaged = bytearray(ORIGINAL.read_bytes())
+    damaged[39] += 7  # how many pages are free
+    path.write_bytes(damaged)
+    code, out, err = sgtrack("check")
+    assert (code, err) == (1, "")
+    assert out.startswith(f"{path}: ")
+    assert "freelist" in out.lower()
+
+
+def test_a_segment_of_a_newer_version_is_left_untouched_and_named(tmp_path, sgtrack):
+    died(tmp_path)
+    (segment,) = tmp_path.rglob("*.segment")
+    with segment.open("r+b") as file:
+        file.seek(8)
+        file.write(b"\2\0")
+    before = contents(tmp_path)
+    for command in ("check", "recover", "check"):
+        code, out, err = sgtrack(command)
+        assert (code, err, out.count("upgrade pytest-sgtrack to read it")) == (1, "", 1)
+        assert "its process" not in out
+    after = contents(tmp_path)
+    assert after.keys() == before.keys()
+    name = segment.relative_to(tmp_path)
+    assert after[name] == before[name]
 
 
 @pytest.mark.parametrize("command", ["check", "recover"])

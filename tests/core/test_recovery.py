@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -19,6 +21,7 @@ from tracking import (
     Recovery,
     StoreError,
     Tracker,
+    TrackingWarning,
     dead_segments,
     journal,
     recover,
@@ -36,26 +39,28 @@ def opened(folder):
     return tracker
 
 
-def leave_runs_behind(folder, notes, n_records=3):
-    """Die with two runs that have not ended, in a process of its own."""
-    tracker = opened(folder)
-    for name in ("outer", "inner"):
-        tracker.start_run(name)
-        for step in range(n_records):
-            tracker.record("loss", step / 2, step)
-        tracker.record("acc", float("nan"), 0)
-    for note in notes:
-        tracker.leave_note(note)
-    os.kill(os.getpid(), signal.SIGKILL)
+LEAVING_RUNS_BEHIND = """
+import os, signal, sys
+from tracking import Note, Tracker
+folder, *notes = sys.argv[1:]
+tracker = Tracker(folder)
+tracker.set_experiment("e")
+for name in ("outer", "inner"):
+    tracker.start_run(name)
+    for step in range(3):
+        tracker.record("loss", step / 2, step)
+    tracker.record("acc", float("nan"), 0)
+for note in notes:
+    tracker.leave_note(Note(int(note)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-def died(folder, *notes, **how):
-    process = multiprocessing.get_context("spawn").Process(
-        target=leave_runs_behind, args=(folder, notes), kwargs=how
-    )
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
+def died(folder, *notes):
+    """Let a process of its own die with two runs that have not ended."""
+    arguments = [str(folder), *(str(int(note)) for note in notes)]
+    command = [sys.executable, "-c", LEAVING_RUNS_BEHIND, *arguments]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     (segment,) = dead_segments(folder / "e.db")
     return segment
 
@@ -324,6 +329,28 @@ def test_what_is_no_segment_is_set_aside_and_named_and_the_rest_comes_home(folde
     assert bad.with_name(f"{bad.name}.damaged").read_bytes() == content
     assert found.n_records == 8
     check(db)
+
+
+def test_a_segment_of_a_newer_version_is_left_untouched_with_one_warning(folder):
+    (segment,) = dead_segments(folder / "e.db")
+    with segment.open("r+b") as file:
+        file.seek(8)
+        file.write((journal.FORMAT_VERSION + 1).to_bytes(2, "little"))
+    content = segment.read_bytes()
+    with pytest.warns(TrackingWarning, match=f"{segment} .*upgrade pytest-sgtrack") as caught:
+        tracker = opened(folder)
+    assert [one.filename for one in caught] == [__file__]
+    tracker.set_experiment("e")  # any further warning would fail this test
+    with closing(tracker), tracker.run("mine"):
+        tracker.record("loss", 1.0, 0)
+    with closing(ExperimentDBManager(folder / "e.db")) as db:
+        found = recover(db)
+        assert (found.n_records, found.runs, found.damaged, len(found.newer)) == (0, [], [], 1)
+        assert {name: end[0] for name, end in ends(db).items()} == {
+            **dict.fromkeys(("outer", "inner"), "running"),
+            "mine": "completed",
+        }
+    assert segment.read_bytes() == content
 
 
 @given(at=st.integers(0, 8 * journal.FRAME_SIZE - 1), change=st.integers(1, 255))

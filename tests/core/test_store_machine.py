@@ -9,6 +9,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -275,4 +276,11 @@ def assert_summarizes(summary, rows):
 
 
 TestStore = StoreMachine.TestCase
-TestStore.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestStore.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.slow
+class TestStoreInFull(StoreMachine.TestCase):
+    """The same, for minutes."""
+
+    settings = settings(max_examples=400, stateful_step_count=50, deadline=None)

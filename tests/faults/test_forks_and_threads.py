@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from tracking import Tracker, journal
+from tracking import Recovery, Tracker, journal
 
 # The threads that pytest-xdist adds make Python 3.12 and later warn at every fork that the child
 # may deadlock on a lock another thread holds. That ours does not is what is tested here.
@@ -324,8 +324,9 @@ def test_a_child_that_returns_into_pytest_ends_no_run_and_starts_none(
     # Not in a worker of xdist: there the child would speak to the controller in its parent's name.
     monkeypatch.delenv("CI", raising=False)
     pytester.makepyfile(FORKING)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they are slow to load
     result = pytester.runpytest_subprocess(
-        "--sg-track", "--sg-track-experiment=e", "-p", "no:xdist", timeout=60
+        "-psgtrack", "--sg-track", "--sg-track-experiment=e", timeout=60
     )
     assert result.ret == 0, result.stdout.str()
     store = store_in(pytester.path / "experiments")
@@ -349,6 +350,6 @@ def test_a_child_that_execs_leaves_its_parents_segment_locked(tracker, store):
         ["ls", "-l", "/proc/self/fd"], capture_output=True, text=True, check=True, close_fds=False
     )
     assert str(store.folder) not in done.stdout  # nothing of ours was inherited
-    assert store.recover() == (0, [], [])
+    assert store.recover() == Recovery(0, [], [])
     tracker.end_run()
     assert store.run().status == "completed"

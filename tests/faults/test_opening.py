@@ -9,7 +9,15 @@ from contextlib import closing
 
 import pytest
 
-from tracking import ExperimentDBManager, NotAnExperimentError, StoreBusyError, Tracker, connection
+from tracking import (
+    ExperimentDBManager,
+    NotAnExperimentError,
+    StoreBusyError,
+    StoreError,
+    Tracker,
+    connection,
+    schema,
+)
 
 # Opens fresh experiments one after another, each at the same moment as the other processes.
 OPENING = """
@@ -57,6 +65,31 @@ def test_a_fresh_store_can_be_opened_by_many_at_once(children, tmp_path, figure,
             ).fetchall()
         assert found == [(str(i), float(i), "completed") for i in range(n_processes)]
     figure(f"{n_stores * n_processes} first opens of {n_stores} fresh stores: 0 failed")
+
+
+@pytest.mark.parametrize("is_read_only", [False, True])
+def test_a_store_that_is_born_while_we_look_at_it_is_not_taken_for_somebody_else_s(
+    store, monkeypatch, is_read_only
+):
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("CREATE TABLE x (y)")
+        other.execute("DROP TABLE x")  # so that there is a -wal to be read
+        tables_of = schema._tables
+
+        def late(connection):
+            with monkeypatch.context() as patch:
+                patch.setattr(schema, "_tables", tables_of)
+                if not schema.is_current(other):
+                    schema.migrate(other)
+            return tables_of(connection)
+
+        monkeypatch.setattr(schema, "_tables", late)
+        with closing(ExperimentDBManager(store.path, is_read_only=is_read_only)) as db:
+            if is_read_only:  # what it sees is what there was: nothing
+                with pytest.raises(StoreError, match="older schema"):
+                    db.get_all_runs()
+            assert db.get_all_runs() == []
 
 
 def test_many_bring_home_the_same_dead_process_once(children, store):

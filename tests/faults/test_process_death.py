@@ -15,9 +15,11 @@ from contextlib import closing
 
 import pytest
 
-from tracking import ExperimentDBManager, dead_segments, journal, recovery
+from tracking import ExperimentDBManager, Recovery, dead_segments, journal, recovery
 from tracking.journal import Header, Owner
 from tracking.recovery import is_alive
+
+NOTHING = Recovery(0, [], [])
 
 OPENED = """
 import os, signal, sys, time
@@ -44,7 +46,7 @@ while True:
 
 @pytest.mark.parametrize(
     ("n_kills", "n_records"),
-    [(25, 50_000), pytest.param(500, 1_000_000, marks=pytest.mark.slow)],
+    [(10, 20_000), pytest.param(500, 1_000_000, marks=pytest.mark.slow)],
 )
 def test_no_kill_loses_or_doubles_a_record_that_was_acknowledged(
     children, store, figure, n_kills, n_records
@@ -132,8 +134,36 @@ tracker.log({{"loss": float("inf"), "acc": 2.0}}, -1)
     ]
     assert {(run.status, run.ended_by) for run in store.runs()} == {("failed", "crashed")}
     assert store.records() == [(0, 1.5), (-1, float("inf"))]
-    assert store.recover() == (0, [], [])
+    assert store.recover() == NOTHING
     assert store.segments() == []
+    store.check()
+
+
+LEAVINGS = {
+    "the end of the script": "",
+    "sys.exit": "sys.exit(3)",
+    "an exception": "raise RuntimeError",
+}
+
+
+@pytest.mark.parametrize("leaving", LEAVINGS.values(), ids=LEAVINGS)
+def test_a_script_that_leaves_without_end_run_keeps_every_record_and_its_run_is_lost(
+    children, store, leaving
+):
+    script = f"""{OPENED}
+tracker.start_run("left open")
+tracker.log({{"loss": 1.5, "acc": 2.0}}, 0)
+{leaving}
+"""
+    children.start(script, store.folder).communicate(timeout=60)
+    assert store.segments() == []
+    assert (store.records("loss"), store.records("acc")) == ([(0, 1.5)], [(0, 2.0)])
+    found = store.recover()
+    assert [(run.name, run.ended_by, run.phase) for run in found.runs] == [
+        ("left open", "lost", None)
+    ]
+    assert store.run().status == "failed"
+    assert store.recover() == NOTHING
     store.check()
 
 
@@ -165,7 +195,7 @@ def test_a_stopped_process_is_not_called_dead(children, store):
     child = started(children, WORKING, store.folder)
     child.send_signal(signal.SIGSTOP)
     os.waitpid(child.pid, os.WUNTRACED)
-    assert store.recover() == (0, [], [])
+    assert store.recover() == NOTHING
     assert store.run().status == "running"
     child.send_signal(signal.SIGCONT)
     finish(child)
@@ -191,15 +221,15 @@ def test_a_clock_that_jumps_by_a_day_kills_nobody_and_changes_no_order(
     opening, then = WORKING.split("sys.stdin.readline()")
     script = CLOCK.format(before=before) + opening + "sys.stdin.readline()"
     child = started(children, script + JUMP.format(after=after) + then, store.folder)
-    recovering = """
+    recovering = f"""
 import sys
 from pathlib import Path
 from tracking import ExperimentDBManager, recover
-print(tuple(recover(ExperimentDBManager(Path(sys.argv[1]) / "e.db"))))
+for shift in {(-DAY, 0, DAY)}:
+    print(tuple(recover(ExperimentDBManager(Path(sys.argv[1]) / "e.db"))))
 """
-    for shift in (-DAY, 0, DAY):
-        found = children.run(CLOCK.format(before=shift) + recovering, store.folder)
-        assert found == "(0, [], [])\n"
+    found = children.run(CLOCK.format(before=0) + recovering, store.folder)
+    assert found == 3 * f"{(*NOTHING,)}\n"
     assert store.run().status == "running"
     finish(child)
     assert store.records() == [(0, 1.0), (0, 2.0)]
@@ -266,7 +296,7 @@ def test_a_zombie_is_dead_though_a_child_of_it_keeps_its_lock(children, store):
     word, heir = child.stdout.readline().split()
     assert word == "ready"
     try:
-        assert store.recover() == (0, [], [])
+        assert store.recover() == NOTHING
         child.stdin.write("die\n")
         child.stdin.flush()
         assert child.stdout.read() == ""  # it is gone, and nobody has waited for it

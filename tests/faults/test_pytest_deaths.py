@@ -17,6 +17,8 @@ needs_xdist = pytest.mark.skipif(
 
 IN_WORKERS = (needs_xdist, pytest.mark.slow)
 ALONE = "-pno:xdist"  # or "-n0", where xdist is installed
+# Plugins are named, by their entry points: to load all that are installed takes far longer.
+PLUGINS = {"-n": "xdist", "--reruns": "rerunfailures"}  # besides those that every session has
 
 HEADER = """
 import os, signal, sys, time
@@ -93,10 +95,17 @@ class Project:
         (self.folder / name).write_text(textwrap.dedent(text))
 
     def start(self, *arguments):
-        always = ["-Werror", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "-p", "no:cov"]
+        always = ["-Werror", "-psgtrack", "-ptimeout", "-pno:cacheprovider"]
+        plugins = [
+            f"-p{plugin}"
+            for option, plugin in PLUGINS.items()
+            if any(argument.startswith(option) for argument in arguments)
+        ]
         track = ["--sg-track", "--sg-track-experiment=e"]
-        command = [sys.executable, "-m", "pytest", *always, *track, *arguments]
-        return self._children.start_command(command, cwd=self.folder)
+        command = [sys.executable, "-m", "pytest", *always, *plugins, *track, *arguments]
+        return self._children.start_command(
+            command, cwd=self.folder, env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        )
 
     def pytest(self, *arguments):
         """Run pytest; return its exit code and what it printed."""
@@ -136,7 +145,17 @@ FINISHED = ("completed", "passed", "call", "finished")
 RECORDED = [(0, 1.0), (0, 1.0), (7, 0.5)]  # by test_before and by the test that ends
 
 
-@pytest.mark.parametrize("name", EVERY_END)
+# In the short version one for each way a process or a session can end.
+IN_SHORT = (
+    *("segfault", "exit", "terminate", "timeout_of_process", "timeout_of_test", "sys_exit"),
+    "interrupt",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in IN_SHORT)) for name in EVERY_END],
+)
 def test_without_workers_a_run_ends_as_its_test_did(project, name):
     _, code, end = EVERY_END[name]
     project.write(module_of(EVERY_END))

@@ -195,7 +195,7 @@ def contents_of_adopted():
         return contents_of(Path(folder) / "e.db")
 
 
-SHORT = 10  # the short version takes every tenth point; nine of ten write one page of many
+SHORT = 20  # the short version takes few of the points that write one page of many
 
 SCENARIOS = {
     "record and drain": (prepare_nothing, RECORDING, check_records),
@@ -242,7 +242,7 @@ def test_a_kill_at_any_call_that_writes_loses_nothing_and_breaks_nothing(
     points = [
         (call, number)
         for call, n in n_calls.items()
-        for number in range(1, n + 1, stride if call == "pwrite64" else min(stride, 3))
+        for number in range(1, n + 1, stride if call == "pwrite64" else min(stride, 5))
     ]
     with ThreadPoolExecutor(2) as pool:
         assert set(pool.map(die, points)) == {-signal.SIGKILL}

@@ -15,11 +15,12 @@ from tracking import Tracker
 if TYPE_CHECKING:
     from _pytest.pytester import RunResult
 
-WAYS = {"no-xdist": ("-p", "no:xdist"), "n0": ("-n0",), "n2": ("-n2",)}
+WAYS = {"no-xdist": (), "n0": ("-p", "xdist", "-n0"), "n2": ("-p", "xdist", "-n2")}
 """Ways to run that have to come to the same."""
 
-# Warnings are errors in the inner sessions too; hypothesis there only costs half a second.
-_ALWAYS = ("-Werror", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+# Warnings are errors in the inner sessions too. Plugins are named, by their entry points: to load
+# whatever else is installed would cost each session a third of its time.
+_ALWAYS = ("-Werror", "-p", "sgtrack", "-p", "no:cacheprovider")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Project:
     ) -> RunResult:
         """Run pytest, in `folder`, with these variables added to the environment."""
         with self._monkeypatch.context() as patch:
+            patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
             for name, value in environment.items():
                 patch.setenv(name, value)
             patch.chdir(self.path / folder)
