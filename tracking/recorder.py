@@ -157,15 +157,16 @@ class Recorder:
         with self._lock:
             segment = self._writable_segment()
             run = run._replace(writer=segment.writer)
+            run_id = None
             if is_deferred:
                 self._started.append(run)
             else:
-                self.db.insert_run(run)
+                run_id = self.db.insert_run(run)
             is_drained = segment.tell() == self._drained_to
             segment.append_event(encode(run))
             if is_drained and not is_deferred:
                 self._drained_to = segment.tell()
-            active = ActiveRun(self, run.uuid, run.name, segment.tell(), is_deferred)
+            active = ActiveRun(self, run.uuid, run.name, segment.tell(), is_deferred, run_id)
             self._runs.append(active)
             return active
 

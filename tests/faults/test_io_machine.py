@@ -451,3 +451,20 @@ def test_the_shim_reaches_every_call_it_names(tmp_path, monkeypatch, where):
         getattr(os, where)(*arguments.get(where, (fd, b"")))
     os.close(fd)
     assert shim.injected == {where: 1}
+
+
+@pytest.mark.parametrize("is_network", [False, True])
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [("statement", sqlite3.SQLITE_FULL), ("COMMIT", sqlite3.SQLITE_FULL), ("any", errno.ENOSPC)],
+)
+def test_a_start_that_fails_leaves_no_run_active(where, error, is_network):
+    for k in range(1, 12):
+        store = FaultyStore()
+        store.choose_a_file_system(is_network)
+        store.start_run(is_deferred=False)
+        store.shim.plant(where, error, k, False)
+        store.start_run(is_deferred=False)
+        assert list(store.tracker.active_runs) == store.active
+        store.record("loss", 0.5, 1)
+        store.teardown()
