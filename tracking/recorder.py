@@ -337,6 +337,7 @@ class Recorder:
                 self.forget(run)
             self._retire_segment()
             self.db.close()
+            self._is_recovered = False  # who knows what the next one to open it will find
 
     def abandon(self) -> None:
         """Write to the database no more, which is gone or corrupt; another takes its place.
