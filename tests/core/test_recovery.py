@@ -478,3 +478,12 @@ def test_a_segment_without_a_name_is_removed_when_nobody_has_it_and_it_is_old(
     recover(db)
     assert unnamed.exists() is is_kept
     writer.close()
+
+
+def test_an_experiment_that_a_process_opens_again_is_recovered_again(tmp_path):
+    tracker = opened(tmp_path)
+    tracker.close()
+    died(tmp_path)
+    tracker.set_experiment("e")
+    ended = {run.name: run.ended_by for run in tracker.get_all_runs()}
+    assert ended == {"outer": "crashed", "inner": "crashed"}
