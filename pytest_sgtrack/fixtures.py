@@ -1,4 +1,4 @@
-"""The fixtures `sg_tracker` and `tracker` while tracking is off; `SessionPlugin` has others."""
+"""The fixtures; those of the tracker are for tracking off, `SessionPlugin` has others for on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sgtrack.names import run_name
+from pytest_sgtrack.options import first_seed
+from pytest_sgtrack.seeds import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,23 @@ def sg_tracker(request: pytest.FixtureRequest) -> Iterator[Tracker]:
 def tracker(sg_tracker: Tracker) -> Tracker:
     """Short name of `sg_tracker`."""
     return sg_tracker
+
+
+@pytest.fixture
+def sg_seed(request: pytest.FixtureRequest) -> int:
+    """A seed for this test: seed all its randomness with it, and nothing else.
+
+    It is 0, or what --sg-track-seed says. Under --sg-track-samples=N the test runs with N seeds,
+    and their results are its baseline; with five of them and more a run is compared with their
+    spread, and one that looks worse is run again under four more seeds before it is called so.
+    """
+    seed = seed_of(request.node, first_seed(request.config))
+    if seed is None:
+        raise pytest.UsageError(
+            f"{request.node.nodeid}: sg_seed has to be an argument of the test or of one of its"
+            " fixtures, and an int where it is parametrized"
+        )
+    return seed
 
 
 @contextmanager

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pytest_sgtrack.names import baseline_key, nodeid_of
+from pytest_sgtrack.names import baseline_key, nodeid_of, test_id
+from pytest_sgtrack.seeds import fresh_seeds
 from tracking import BaselineError, Verdict
 from tracking.regression import (
+    DEFAULT_SETTINGS,
+    MIN_SAMPLES,
+    N_FRESH,
     Check,
     Comparison,
+    Context,
     Entry,
     Sample,
     baseline_path,
     compare,
     dump_baseline,
-    extended_entry,
+    find_baselines,
     load_baseline,
+    matching_samples,
     parse_baseline,
-    save_baseline,
-    updated_entry,
+    worst,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     import pytest
 
@@ -51,7 +58,9 @@ def action_of(verdict: Verdict, settings: Settings) -> str:
     match verdict:
         case Verdict.IDENTICAL | Verdict.WITHIN:
             return PASS
-        case Verdict.IMPROVED | Verdict.UNDERPOWERED:
+        case Verdict.IMPROVED:
+            return FAIL if settings.on_improvement == "fail" else SHOW
+        case Verdict.UNDERPOWERED:
             return SHOW
         case Verdict.NEW_METRIC:
             return FAIL if settings.on_missing == "fail" else SHOW
@@ -72,63 +81,81 @@ def action_of(verdict: Verdict, settings: Settings) -> str:
             return WARN
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TestResult:
-    """What comparing one test came to; travels from xdist's workers in plain values.
+    """What one test came to; travels from xdist's workers in plain values.
 
     Attributes:
-        nodeid: the test.
+        test: its node id, whatever the seed it was run under.
+        nodeid: the node id of this case of it.
         baseline: its baseline file, absolute.
         key: its name there.
-        verdict: the worst of its checks.
+        verdict: the worst of its checks; None where nothing was compared, only collected.
         action: what that does to the test.
         checks: what was compared.
-        sample: with --sg-track-update, the text of a baseline of this test alone.
-        is_acceptable: whether an update may write it: the test did not fail by itself.
+        samples: the text of a baseline of this test alone, where there is something to accept.
+        is_acceptable: whether that may become its baseline: the test did not fail by itself.
+        n_samples: how many samples its baseline has.
+        notes: what else its reader has to know, a line each.
     """
 
     __test__ = False
 
+    test: str
     nodeid: str
     baseline: str
     key: str
-    verdict: Verdict
+    verdict: Verdict | None
     action: str
-    checks: tuple[Check, ...]
-    sample: str | None
+    checks: tuple[Check, ...] = ()
+    samples: str | None = None
     is_acceptable: bool = True
+    n_samples: int = 0
+    notes: tuple[str, ...] = ()
 
-    def as_plain(self) -> tuple[Any, ...]:
+    def as_plain(self) -> dict[str, Any]:
         """Return plain values that xdist can send."""
-        checks = tuple(
-            (c.metric, c.statistic, str(c.verdict), c.baseline, c.current, c.allowance, c.message)
-            for c in self.checks
-        )
-        return (
-            *(self.nodeid, self.baseline, self.key, str(self.verdict), self.action, checks),
-            *(self.sample, self.is_acceptable),
-        )
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        plain["verdict"] = self.verdict and str(self.verdict)
+        plain["checks"] = [
+            {name: getattr(check, name) for name in check.__slots__}
+            | {"verdict": str(check.verdict)}
+            for check in self.checks
+        ]
+        return plain
 
     @classmethod
-    def from_plain(cls, values: Sequence[Any]) -> TestResult:
+    def from_plain(cls, plain: dict[str, Any]) -> TestResult:
         """Undo `as_plain`."""
-        nodeid, baseline, key, verdict, action, plain_checks, sample, is_acceptable = values
         checks = tuple(
-            Check(metric, statistic, Verdict(of_check), *numbers_and_message)
-            for metric, statistic, of_check, *numbers_and_message in plain_checks
+            Check(**{**check, "verdict": Verdict(check["verdict"])}) for check in plain["checks"]
         )
-        return cls(nodeid, baseline, key, Verdict(verdict), action, checks, sample, is_acceptable)
+        verdict = plain["verdict"] and Verdict(plain["verdict"])
+        return cls(
+            **{**plain, "verdict": verdict, "checks": checks, "notes": tuple(plain["notes"])}
+        )
+
+    def accepted_samples(self) -> tuple[Sample, ...]:
+        """Return what may be accepted."""
+        return parse_baseline(self.samples)[self.key].samples if self.samples else ()
 
 
 class Gate:
     """Compares tests with their baseline files, each of which is read once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rootpath: Path) -> None:
         self._settings = settings
+        self._rootpath = rootpath
         self._entries: dict[Path, dict[str, Entry] | BaselineError] = {}
+        self._paths: dict[Path, Path] = {}
 
     def judge(
-        self, item: pytest.Item, sample: Sample, markers: MarkerSettings
+        self,
+        item: pytest.Item,
+        sample: Sample,
+        markers: MarkerSettings,
+        bounds: Sequence[Check],
+        rerun: Callable[[Sequence[int]], Sequence[Sample]],
     ) -> TestResult | None:
         """Compare what a test recorded with its baseline; None where there is nothing to compare.
 
@@ -136,46 +163,136 @@ class Gate:
             item: the test.
             sample: what it recorded.
             markers: its `MarkerSettings`.
+            bounds: checks of its bounds that failed.
+            rerun: runs the test again under some seeds; a sample without metrics says that a run
+                did not get through.
         """
-        path = baseline_path(item.path)
-        key = baseline_key(item, markers.key)
+        path, key = self._place(item, markers)
         entries = self._load(path)
         if isinstance(entries, BaselineError):
-            check = Check("", "", Verdict.UNREADABLE_BASELINE, None, None, None, str(entries))
-            comparison = Comparison(Verdict.UNREADABLE_BASELINE, (check,))
-        else:
-            entry = entries.get(key)
-            if entry is None and not sample.metrics:
-                return None
-            samples = entry.samples if entry else None
-            comparison = compare(samples, sample.metrics, markers.settings, sample.seed)
+            return self._unreadable(item, path, key, entries)
+        entry = entries.get(key)
+        if entry is None and not (sample.metrics or bounds):
+            return None
+        known, note = self._matching(entry, sample)
+        comparison, fresh = self._compared(entry, known, sample, markers, rerun)
+        checks = (*comparison.checks, *bounds)
         action = max(
-            (action_of(check.verdict, self._settings) for check in comparison.checks),
+            (action_of(check.verdict, self._settings) for check in checks),
             key=_ORDER.index,
             default=PASS,
         )
-        text = None
+        verdict = worst([comparison.verdict, *(check.verdict for check in bounds)])
         update = self._settings.update
-        if update and not isinstance(entries, BaselineError):
-            text = dump_baseline({key: Entry((sample,), None)})
-            if action == FAIL and will_be_written(update, comparison.checks):
-                action = SHOW
+        # Where the note says so, nothing of this variant is known yet.
+        is_settled = will_be_written(update, checks) or (bool(note) and not bounds)
+        if action == FAIL and update and is_settled:
+            action = SHOW
+        samples = None
+        is_enough = len(known) < MIN_SAMPLES or len(fresh) + 1 >= MIN_SAMPLES
+        is_news = any(check.verdict is not Verdict.IDENTICAL for check in checks) or update
+        if is_news and sample.metrics and is_enough and all(one.metrics for one in fresh):
+            samples = dump_baseline({key: Entry((sample, *fresh), None)})
         return TestResult(
-            nodeid_of(item), str(path), key, comparison.verdict, action, comparison.checks, text
+            *(test_id(item), nodeid_of(item), str(path), key, verdict, action, checks, samples),
+            is_acceptable=not bounds,
+            n_samples=len(known),
+            notes=(note,) if note else (),
         )
 
-    def forget(self) -> None:
-        """Let go of the baselines."""
-        self._entries.clear()
+    def _compared(
+        self,
+        entry: Entry | None,
+        known: Sequence[Sample],
+        sample: Sample,
+        markers: MarkerSettings,
+        rerun: Callable[[Sequence[int]], Sequence[Sample]],
+    ) -> tuple[Comparison, Sequence[Sample]]:
+        context = Context(sample.seed, origin=self._origin(entry, known))
+        comparison = compare(known, sample.metrics, markers.settings, context)
+        if not comparison.is_suspect:
+            return comparison, ()
+        fresh = rerun(fresh_seeds([sample.seed, *(one.seed for one in known)], N_FRESH))
+        context = replace(
+            context, n_checks=self._n_checks, fresh=tuple(one.metrics for one in fresh)
+        )
+        return compare(known, sample.metrics, markers.settings, context), fresh
+
+    def _matching(self, entry: Entry | None, sample: Sample) -> tuple[Sequence[Sample], str]:
+        if entry is None:
+            return (), ""
+        return matching_samples(entry.samples, sample.environment, self._settings.variant_keys)
+
+    def _origin(self, entry: Entry | None, known: Sequence[Sample]) -> Sample | None:
+        """Return what drift is measured from; one of another variant says nothing of it."""
+        if entry is None:
+            return None
+        origin = entry.origin_sample
+        _, note = matching_samples([origin], known[0].environment, self._settings.variant_keys)
+        return None if note else origin
+
+    @cached_property
+    def _n_checks(self) -> int:
+        """How many checks of all baselines the statistical rule decides."""
+        entries = [
+            entry
+            for path in find_baselines(self._rootpath)
+            if not isinstance(of_file := self._load(path), BaselineError)
+            for entry in of_file.values()
+            if len(entry.samples) >= MIN_SAMPLES
+        ]
+        n_metrics = sum(len(set().union(*(one.metrics for one in e.samples))) for e in entries)
+        return max(1, n_metrics * len(DEFAULT_SETTINGS.statistics))
+
+    def collect(
+        self, item: pytest.Item, sample: Sample, markers: MarkerSettings, bounds: Sequence[Check]
+    ) -> TestResult:
+        """Return the result of a test that is run to make a baseline: only bounds count."""
+        path, key = self._place(item, markers)
+        identity = (test_id(item), nodeid_of(item), str(path), key)
+        if bounds:
+            action = action_of(Verdict.BOUND_FAILED, self._settings)
+            return TestResult(
+                *(*identity, Verdict.BOUND_FAILED, action, tuple(bounds)), is_acceptable=False
+            )
+        samples = dump_baseline({key: Entry((sample,), None)}) if sample.metrics else None
+        return TestResult(*identity, None, PASS, samples=samples)
+
+    def left(self, item: pytest.Item, markers: MarkerSettings) -> TestResult | None:
+        """Return the result of a test that does not use its tracker, but has a baseline."""
+        path, key = self._place(item, markers)
+        entries = self._load(path)
+        if isinstance(entries, BaselineError) or key not in entries:
+            return None
+        message = (
+            "the test has a baseline and recorded nothing: it does not use `tracker`; if that is"
+            " meant, remove its entry from the baseline file"
+        )
+        check = Check("", "", Verdict.MISSING_METRIC, None, None, None, message)
+        action = action_of(Verdict.MISSING_METRIC, self._settings)
+        identity = (test_id(item), nodeid_of(item), str(path), key)
+        return TestResult(*identity, Verdict.MISSING_METRIC, action, (check,))
 
     def incomplete(self, item: pytest.Item, trouble: str, markers: MarkerSettings) -> TestResult:
         """Return the result of a test whose recording failed: nothing can be said about it."""
         check = Check("", "", Verdict.INCOMPLETE, None, None, None, trouble)
-        path, key = baseline_path(item.path), baseline_key(item, markers.key)
+        path, key = self._place(item, markers)
         action = action_of(Verdict.INCOMPLETE, self._settings)
-        return TestResult(
-            nodeid_of(item), str(path), key, Verdict.INCOMPLETE, action, (check,), None
-        )
+        identity = (test_id(item), nodeid_of(item), str(path), key)
+        return TestResult(*identity, Verdict.INCOMPLETE, action, (check,))
+
+    def _unreadable(
+        self, item: pytest.Item, path: Path, key: str, error: BaselineError
+    ) -> TestResult:
+        check = Check("", "", Verdict.UNREADABLE_BASELINE, None, None, None, str(error))
+        action = action_of(Verdict.UNREADABLE_BASELINE, self._settings)
+        identity = (test_id(item), nodeid_of(item), str(path), key)
+        return TestResult(*identity, Verdict.UNREADABLE_BASELINE, action, (check,))
+
+    def _place(self, item: pytest.Item, markers: MarkerSettings) -> tuple[Path, str]:
+        if item.path not in self._paths:
+            self._paths[item.path] = baseline_path(item.path)
+        return self._paths[item.path], baseline_key(item, markers.key)
 
     def _load(self, path: Path) -> dict[str, Entry] | BaselineError:
         if path not in self._entries:
@@ -185,57 +302,33 @@ class Gate:
                 self._entries[path] = error
         return self._entries[path]
 
+    def forget(self) -> None:
+        """Let go of the baselines."""
+        self._entries.clear()
 
-def will_be_written(update: str, checks: Iterable[Check]) -> bool:
+
+def will_be_written(update: str | None, checks: Iterable[Check]) -> bool:
     """Tell whether an update settles everything that would make a test fail."""
     settled = {Verdict.NO_BASELINE, Verdict.NEW_METRIC}
-    return update == "all" or all(
-        check.verdict in settled | {Verdict.IDENTICAL, Verdict.WITHIN, Verdict.IMPROVED}
-        for check in checks
-    )
+    green = {Verdict.IDENTICAL, Verdict.WITHIN, Verdict.UNDERPOWERED, Verdict.IMPROVED}
+    verdicts = {check.verdict for check in checks}
+    return (update == "all" and Verdict.BOUND_FAILED not in verdicts) or verdicts <= settled | green
 
 
-def write_baselines(
-    results: Iterable[TestResult], update: str
-) -> tuple[dict[Path, int], list[BaselineError]]:
-    """Put the samples of results into their baseline files, each file written once.
-
-    Returns:
-        How many entries were added or changed in each file, and what could not be written.
-    """
-    by_file: dict[Path, list[TestResult]] = {}
-    for result in results:
-        if result.sample is not None and result.is_acceptable:
-            by_file.setdefault(Path(result.baseline), []).append(result)
-    n_written: dict[Path, int] = {}
-    errors = []
-    for path, of_file in by_file.items():
-        try:
-            before = load_baseline(path)
-            after = dict(before)
-            for result in of_file:
-                (sample,) = parse_baseline(result.sample or "")[result.key].samples
-                join = extended_entry if update == "new" else updated_entry
-                after[result.key] = join(before.get(result.key), sample)
-            changed = [key for key in after if after[key] != before.get(key)]
-            if changed:
-                save_baseline(path, after)
-                n_written[path] = len(changed)
-        except BaselineError as error:
-            errors.append(error)
-    return n_written, errors
-
-
-def failure_message(result: TestResult, shown_baseline: str, accept: str) -> str:
+def failure_message(
+    result: TestResult, settings: Settings, shown_baseline: str, accept: str
+) -> str:
     """Return the text of a failure: what is wrong, the table, and how to accept it.
 
     Args:
         result: of the test.
+        settings: what made it fail; a milder verdict may than the worst.
         shown_baseline: path of its baseline file as the user would write it.
-        accept: the command that accepts what the test gave.
+        accept: the command that accepts what the test gave, empty where none can.
     """
-    first = deciding_check(result)
-    if first is None or result.verdict is Verdict.UNREADABLE_BASELINE:
+    red = {c.verdict for c in result.checks if action_of(c.verdict, settings) == FAIL}
+    first = deciding_check(result, worst(red))
+    if first is None or first.verdict is Verdict.UNREADABLE_BASELINE:
         return first.message if first else str(result.verdict)
     # What the table below cannot say: a change of value is all there.
     others = [
@@ -245,13 +338,14 @@ def failure_message(result: TestResult, shown_baseline: str, accept: str) -> str
         and check.verdict not in (Verdict.REGRESSED, Verdict.IMPROVED)
         and check.message
     ]
-    tail = ["", f"baseline:  {shown_baseline}", f"to accept: {accept}"]
-    return "\n".join([first.message, *others, "", checks_table(result.checks), *tail])
+    tail = ["", f"baseline:  {shown_baseline}", *([f"to accept: {accept}"] if accept else [])]
+    notes = [f"  {note}" for note in result.notes]
+    return "\n".join([first.message, *others, *notes, "", checks_table(result.checks), *tail])
 
 
-def deciding_check(result: TestResult) -> Check | None:
-    """Return the check that made the verdict: of several, the one of the largest change."""
-    deciding = [c for c in result.checks if c.verdict == result.verdict and c.message]
+def deciding_check(result: TestResult, verdict: Verdict | None) -> Check | None:
+    """Return the check that made a verdict: of several, the one of the largest change."""
+    deciding = [c for c in result.checks if c.verdict == verdict and c.message]
     return max(deciding, key=lambda check: abs(check.relative_change or 0), default=None)
 
 
@@ -295,6 +389,12 @@ def _change(check: Check) -> str:
     return "" if check.change is None else f"{check.change:+.3g}"
 
 
-def accept_command(nodeids: Iterable[str], update: str) -> str:
-    """Return the command that accepts what these tests gave, ready for a shell."""
-    return shlex.join(["pytest", "--sg-track", f"--sg-track-update={update}", *nodeids])
+def accept_command(tests: Iterable[str], settings: Settings, started_in: Path) -> str:
+    """Return the command that accepts what these tests gave, ready for the shell of pytest."""
+    options = []
+    folder = os.path.relpath(settings.directory, started_in)
+    if folder != "experiments":
+        options.append(f"--dir={folder}")
+    if settings.experiment != "pytest":
+        options.append(f"--experiment={settings.experiment}")
+    return shlex.join(["sgtrack", "accept", *options, *tests])

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tracking import Direction, InvalidArgumentError
-from tracking.regression import DEFAULT_SETTINGS, MetricSettings
+from tracking import InvalidArgumentError
+from tracking.regression import (
+    DEFAULT_SETTINGS,
+    SETTING_NAMES,
+    MetricSettings,
+    Patterns,
+    checked_settings,
+    said_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAME = "sg_track"
 
-_SETTINGS = ("direction", "rel", "abs", "statistics")
-_ARGUMENTS = (*_SETTINGS, "key")
+_ARGUMENTS = (*SETTING_NAMES, "key")
 
 
 @dataclass(frozen=True)
@@ -32,17 +38,17 @@ class MarkerSettings:
     key: str | None
 
 
-def read_markers(item: pytest.Item) -> MarkerSettings:
+def read_markers(item: pytest.Item, patterns: Patterns = ()) -> MarkerSettings:
     """Read the markers of a test, those of its class and its module.
 
     For each setting of a metric, a marker that names the metric goes before one that names none,
-    and a nearer one before one farther away.
+    a nearer one before one farther away, and all of them before the patterns of pyproject.toml.
 
     Raises:
         pytest.UsageError: a marker says something unknown or impossible.
     """
     markers = [_checked(item, marker) for marker in item.iter_markers(NAME)]
-    if not markers:
+    if not (markers or patterns):
         return MarkerSettings(lambda _: DEFAULT_SETTINGS, None)
     known: dict[str, MetricSettings] = {}
 
@@ -50,7 +56,7 @@ def read_markers(item: pytest.Item) -> MarkerSettings:
         if metric_name not in known:
             naming = [values for metrics, values in markers if metric_name in metrics]
             general = [values for metrics, values in markers if not metrics]
-            merged: dict[str, Any] = {}
+            merged = said_of(metric_name, patterns)
             for values in reversed([*naming, *general]):
                 merged.update(values)
             merged.pop("key", None)
@@ -73,20 +79,11 @@ def _checked(item: pytest.Item, marker: pytest.Mark) -> tuple[tuple[str, ...], d
             raise _usage_error(item, f"unknown argument {name!r}; there are {known}")
     if "key" in values and (not isinstance(values["key"], str) or not values["key"]):
         raise _usage_error(item, f"key={values['key']!r} is not a name")
-    if "direction" in values:
-        try:
-            values["direction"] = Direction(values["direction"])
-        except ValueError:
-            known = ", ".join(Direction)
-            problem = f"direction={values['direction']!r} is unknown; there are {known}"
-            raise _usage_error(item, problem) from None
-    if isinstance(values.get("statistics"), list):
-        values["statistics"] = tuple(values["statistics"])
+    key = {"key": values.pop("key")} if "key" in values else {}
     try:
-        replace(DEFAULT_SETTINGS, **{name: values[name] for name in _SETTINGS if name in values})
+        return marker.args, checked_settings(values) | key
     except InvalidArgumentError as error:
         raise _usage_error(item, str(error)) from None
-    return marker.args, values
 
 
 def _usage_error(item: pytest.Item, problem: str) -> pytest.UsageError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from pytest_sgtrack.seeds import without_seed
+
 if TYPE_CHECKING:
     import pytest
 
@@ -19,6 +21,11 @@ def nodeid_of(item: pytest.Item) -> str:
     parent = item.parent
     nodeid = f"{parent.nodeid}::{item.name}" if parent else item.nodeid
     return nodeid if item.nodeid.startswith(f"{nodeid}@") else item.nodeid
+
+
+def test_id(item: pytest.Item) -> str:
+    """Return the node id of a test, whatever the seeds it is run under."""
+    return without_seed(item, nodeid_of(item))
 
 
 def run_name(item: pytest.Item) -> str:
@@ -41,11 +48,11 @@ def baseline_key(item: pytest.Item, pinned: str | None) -> str:
     That is the node id inside the module, or the marker's `key`, with the parameters of the case
     behind it.
     """
-    inside = nodeid_of(item).partition("::")[2] or item.name
     if pinned is None:
-        return inside
+        return test_id(item).partition("::")[2] or item.name
     callspec = getattr(item, "callspec", None)
-    return f"{pinned}[{callspec.id}]" if callspec else pinned
+    case_id = without_seed(item, callspec.id) if callspec else ""
+    return f"{pinned}[{case_id}]" if case_id else pinned
 
 
 def encodable(text: str) -> str:

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tracking.regression import Patterns
+
 _ACTIONS = ("fail", "warn", "report")
+
+VARIANT_KEYS = ("device", "platform", "machine", "python", "numpy")
+"""Names in the environment of a sample that can tell variants of a baseline apart."""
 
 
 class _Option(NamedTuple):
@@ -23,6 +28,7 @@ class _Option(NamedTuple):
     help: str
     choices: tuple[str, ...] = ()
     is_flag: bool = False
+    is_number: bool = False
     default: str = ""
 
     @property
@@ -56,12 +62,46 @@ _OPTIONS = (
         default="fail",
     ),
     _Option(
+        "on_improvement",
+        "what a test does whose metrics got better than their tolerance",
+        choices=("report", "fail"),
+        default="report",
+    ),
+    _Option(
+        "on_unused",
+        "what the session does with entries of baselines whose tests are gone",
+        choices=("report", "fail"),
+        default="report",
+    ),
+    _Option("seed", "what `sg_seed` gives to a test", is_number=True, default="0"),
+    _Option(
+        "samples",
+        "run each test that uses `sg_seed` under this many seeds and make the results its baseline;"
+        " nothing is compared",
+        is_number=True,
+    ),
+    _Option(
+        "variants",
+        f"what tells variants of a baseline apart: some of {', '.join(VARIANT_KEYS)}, separated by"
+        " spaces (default: there is one for all)",
+    ),
+    _Option(
+        "prune",
+        "collect the tests and remove from the baselines what has no test any more; see"
+        " `sgtrack prune`",
+        is_flag=True,
+    ),
+    _Option(
         "on_missing",
         "what a test does that has no baseline to be compared with"
         " (default: warn, but fail where the environment sets CI)",
         choices=_ACTIONS,
     ),
 )
+
+
+# What is asked for once and never for every session.
+_FLAGS_ONLY = ("samples", "prune")
 
 
 @dataclass(frozen=True)
@@ -76,6 +116,13 @@ class Settings:
         is_strict: whether an incomplete recording fails the session.
         on_regression: fail, warn or report.
         on_missing: fail, warn or report.
+        on_improvement: report or fail.
+        on_unused: report or fail.
+        seed: what `sg_seed` gives to a test; the first one of several.
+        n_samples: under how many seeds tests are run to make a baseline; 0 where they are compared.
+        variant_keys: what tells variants of a baseline apart.
+        is_pruning: whether this session only removes what has no test any more.
+        patterns: how metrics are compared, as pyproject.toml says.
         is_ci: whether the environment says that this is continuous integration.
     """
 
@@ -86,7 +133,14 @@ class Settings:
     is_strict: bool
     on_regression: str
     on_missing: str
+    on_improvement: str
+    on_unused: str
+    seed: int
+    n_samples: int
+    variant_keys: tuple[str, ...]
+    is_pruning: bool
     is_ci: bool
+    patterns: Patterns
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -96,9 +150,13 @@ def add_options(parser: pytest.Parser) -> None:
         more: dict[str, Any] = {"action": "store_true"} if option.is_flag else {}
         if option.choices:
             more = {"choices": option.choices}
+        if option.is_number:
+            more = {"type": int, "metavar": "N"}
         shown = f"{option.help} (default: {option.default})" if option.default else option.help
         group.addoption(option.flag, default=None, dest=option.ini, help=shown, **more)
         described = f"{shown}; as {option.flag}"
+        if option.name in _FLAGS_ONLY:
+            continue
         if option.is_flag:
             parser.addini(option.ini, described, type="bool", default=False)
         else:
@@ -114,9 +172,21 @@ def settings_of(config: pytest.Config) -> Settings | None:
     """
     values: dict[str, Any] = {option.name: _value(config, option) for option in _OPTIONS}
     if not values[""]:
-        if config.getoption("sg_track_update") is not None:
-            raise pytest.UsageError("--sg-track-update needs --sg-track, which is off")
+        for name in ("update", *_FLAGS_ONLY):
+            if config.getoption(f"sg_track_{name}") is not None:
+                raise pytest.UsageError(f"--sg-track-{name} needs --sg-track, which is off")
         return None
+    if values["samples"] is not None and values["update"]:
+        raise pytest.UsageError("--sg-track-samples writes baselines by itself: no update with it")
+    if values["samples"] is not None and values["samples"] < 1:
+        raise pytest.UsageError("--sg-track-samples: at least 1 is needed")
+    from tracking import SettingsError
+    from tracking.regression import read_patterns
+
+    try:
+        patterns = read_patterns(config.rootpath / "pyproject.toml")
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from None
     is_ci = is_ci_environment(os.environ)
     return Settings(
         source="--sg-track" if config.getoption("sg_track") else "sg_track = true",
@@ -126,17 +196,47 @@ def settings_of(config: pytest.Config) -> Settings | None:
         is_strict=values["strict"],
         on_regression=values["on_regression"],
         on_missing=values["on_missing"] or ("fail" if is_ci else "warn"),
+        on_improvement=values["on_improvement"],
+        on_unused=values["on_unused"],
+        seed=values["seed"],
+        n_samples=values["samples"] or 0,
+        variant_keys=_variant_keys(values["variants"]),
+        is_pruning=bool(values["prune"]),
         is_ci=is_ci,
+        patterns=patterns,
     )
+
+
+def first_seed(config: pytest.Config) -> int:
+    """Return what `sg_seed` gives to a test that nothing else is said of, tracking on or off."""
+    (option,) = (option for option in _OPTIONS if option.name == "seed")
+    seed: int = _value(config, option)
+    return seed
+
+
+def _variant_keys(said: str) -> tuple[str, ...]:
+    keys = tuple(said.split())
+    if unknown := [key for key in keys if key not in VARIANT_KEYS]:
+        known = ", ".join(VARIANT_KEYS)
+        raise pytest.UsageError(f"sg_track_variants: {unknown[0]!r} is unknown; there are {known}")
+    return keys
 
 
 def _value(config: pytest.Config, option: _Option) -> Any:
     given = config.getoption(option.ini)
-    if given is not None:
+    if given is not None or option.name in _FLAGS_ONLY:
         return given
     configured = config.getini(option.ini)
     if option.is_flag:
         return bool(configured)
+    if option.is_number:
+        try:
+            return int(configured or option.default)
+        except ValueError:
+            shown = f"{option.ini} = {configured!r}"
+            raise pytest.UsageError(
+                f"{config.inipath or 'ini'}: {shown}: a number is needed"
+            ) from None
     if configured and option.choices and configured not in option.choices:
         choices = ", ".join(option.choices)
         raise pytest.UsageError(

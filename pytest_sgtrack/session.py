@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from pytest_sgtrack import terminal
+from pytest_sgtrack.baselines import prune, write_baselines, write_pending
 from pytest_sgtrack.fixtures import throwaway_tracker
 from pytest_sgtrack.gate import (
     FAIL,
@@ -19,19 +21,22 @@ from pytest_sgtrack.gate import (
     TestResult,
     accept_command,
     failure_message,
-    write_baselines,
 )
-from pytest_sgtrack.keys import SESSION, TEST
+from pytest_sgtrack.keys import ATTEMPTS, FRESH_SEED, LEFT, SESSION, TEST
 from pytest_sgtrack.markers import NAME, read_markers
-from pytest_sgtrack.names import baseline_key, encodable, nodeid_of, run_name
+from pytest_sgtrack.names import encodable, run_name
+from pytest_sgtrack.options import VARIANT_KEYS
+from pytest_sgtrack.seeds import NAME as SEED_NAME
+from pytest_sgtrack.seeds import copy_with_seed, sample_under, seed_of
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
-from tracking import Note, StoreError, Tracker, Verdict, collect_environment
+from tracking import Note, StoreError, Tracker, Verdict, collect_environment, current_device
 from tracking.regression import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
+    from pytest_sgtrack.collection import Collection
     from pytest_sgtrack.deaths import DeathWatch
     from pytest_sgtrack.options import Settings
 
@@ -54,18 +59,26 @@ class SessionPlugin:
         notices: what the store had to say, for the end of the session.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings, deaths: DeathWatch) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        collection: Collection,
+        deaths: DeathWatch,
+    ) -> None:
         self._config = config
         self._settings = settings
+        self._collection = collection
         self._deaths = deaths
-        self._gate = Gate(settings)
+        self._gate = Gate(settings, config.rootpath)
         self.pid = os.getpid()
         self.running: pytest.Item | None = None
         self._phase = "setup"  # of the running test
-        self._interrupted: TrackedTest | None = None
+        self._interrupted: list[TrackedTest] = []
         self._store: Tracker | None = None
         self._environment: dict[str, Any] | None = None
         self.session_id = os.urandom(16).hex()
+        self._unused: dict[Path, list[str]] = {}
         self._results: dict[str, TestResult] = {}
         self._written: dict[Path, int] = {}
         self._problems: list[str] = []
@@ -96,30 +109,25 @@ class SessionPlugin:
     @cached_property
     def _lasting_environment(self) -> dict[str, Any]:
         """Return what of the environment is worth reviewing beside a baseline."""
-        environment = self._environment_of_session()
-        return {name: environment[name] for name in ("python", "machine", "numpy")}
+        environment = dict(self._environment_of_session(), device=current_device())
+        environment["platform"] = environment["platform"].partition("-")[0]
+        return {name: environment[name] for name in VARIANT_KEYS}
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Refuse markers that say something unknown, and two tests of one name in a baseline."""
-        try:
-            _check_markers(items)
-        except pytest.UsageError as error:
-            if self._is_worker:
-                self._config.workeroutput[_PAYLOAD] = str(error)  # type: ignore[attr-defined]
-            raise
+    @pytest.hookimpl(trylast=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run tests that ask for a seed under several, where samples are collected."""
+        n_samples = self._settings.n_samples
+        if n_samples:
+            sample_under(metafunc, range(self._settings.seed, self._settings.seed + n_samples))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over in the controller what a worker of xdist refused or could not store."""
+        """Take over in the controller what a worker of xdist could not store."""
         output = getattr(node, "workeroutput", {})
         for said, by_worker in zip(
             (self._trouble, self.notices), output.get(_STORE, ()), strict=False
         ):
             said += [text for text in by_worker if text not in said]
-        refused = output.get(_PAYLOAD)
-        if refused is not None:
-            raise pytest.UsageError(refused)
 
     # A test
 
@@ -149,15 +157,18 @@ class SessionPlugin:
             if tracker.trouble is None:
                 self._hold(tracker)
         config = _config_of(item)
-        markers = read_markers(item)
+        seed = seed_of(item, self._settings.seed)
+        if seed is not None:
+            config.pop(SEED_NAME, None)  # a sample has a place of its own for it
+        markers = read_markers(item, self._settings.patterns)
         run = tracker.run(
             run_name(item),
-            config,
+            config if seed is None else {**config, SEED_NAME: seed},
             environment=self._environment_of_session(),
             session=self.session_id,
             is_deferred=True,
         )
-        test = TrackedTest(tracker, run, run.__enter__(), markers, config)
+        test = TrackedTest(tracker, run, run.__enter__(), markers, config, seed)
         tracker.leave_note(Note.SETUP)
         item.stash[TEST] = test
         return test
@@ -179,30 +190,42 @@ class SessionPlugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Note when the protocol of a test breaks off: Ctrl-C, pytest.exit."""
-        self.running = item
-        try:
+        """Know the running test, and whether its protocol breaks off."""
+        with self._running(item):
             return (yield)
+
+    @contextmanager
+    def _running(self, item: pytest.Item) -> Iterator[None]:
+        """Note that a test runs, perhaps inside another's, and Ctrl-C or pytest.exit in it."""
+        outer, self.running = self.running, item
+        try:
+            yield
         finally:
-            self.running = None
+            self.running = outer
             test = item.stash.get(TEST, None)
             if test is not None:
                 del item.stash[TEST]  # items stay until the session ends
             if test is not None and not test.is_ended and self._is_own_process():
                 test.outcome, test.phase, test.ended_by = "failed", self._phase, "interrupted"
-                self._interrupted = test
+                self._interrupted.append(test)
 
     def end_interrupted(self) -> None:
-        """End the run of a test that was interrupted, once its fixtures are torn down."""
-        if self._interrupted is not None and self._is_own_process():
-            self._interrupted.end()
+        """End the runs of tests that were interrupted, once their fixtures are torn down."""
+        if self._is_own_process():
+            for test in self._interrupted:
+                test.end()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget an earlier attempt: pytest-rerunfailures runs an item again."""
         self._phase = "setup"
-        if TEST in item.stash:
+        test = item.stash.get(TEST, None)
+        if test is not None:
+            if test.result is not None:
+                item.stash.setdefault(ATTEMPTS, []).append(str(test.result.verdict))
             del item.stash[TEST]
+        if LEFT in item.stash:
+            del item.stash[LEFT]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -212,33 +235,107 @@ class SessionPlugin:
             item.stash[TEST].tracker.leave_note(Note.CALL)
         result = yield
         test = item.stash.get(TEST, None)  # only now: a test may ask for its tracker late
-        if test is not None and self._is_own_process() and not _has_failed(item, test):
-            self._judge(item, test)
+        if self._is_own_process() and not _has_failed(item, test):
+            if FRESH_SEED in item.stash:
+                self._keep(test)
+            elif test is not None:
+                self._judge(item, test)
+            else:
+                self._judge_without_tracker(item)
         return result
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """Know where a test was when it is interrupted or its process dies."""
         self._phase = "teardown"
-        if TEST in item.stash and self._is_own_process():
-            item.stash[TEST].tracker.leave_note(Note.TEARDOWN)
+        test = item.stash.get(TEST, None)
+        if test is not None and self._is_own_process():
+            test.tracker.leave_note(Note.TEARDOWN)
+        result = yield
+        if test is not None and test.teardown_error is not None:
+            raise test.teardown_error
+        return result
 
     def _judge(self, item: pytest.Item, test: TrackedTest) -> None:
         __tracebackhide__ = True
-        metrics = test.tracker.all_summaries()
-        if test.tracker.trouble is not None:
+        sample = self._sample_of(test)
+        if sample is None:
             return  # what was recorded in part is not compared; see pytest_runtest_makereport
-        sample = Sample(
-            metrics=metrics,
-            config=test.config,
-            environment=self._lasting_environment,
-            seed=None,
-        )
-        result = test.result = self._gate.judge(item, sample, test.markers)
+        rerun = partial(self._rerun, item, test)
+        given = (item, sample, test.markers, test.tracker.failed_bounds)
+        is_collecting = self._settings.n_samples > 0
+        result = self._gate.collect(*given) if is_collecting else self._gate.judge(*given, rerun)
+        if test.tracker.trouble is None:  # else a rerun could not be recorded
+            test.result = result
+            self._fail_if_red(result)
+
+    def _judge_without_tracker(self, item: pytest.Item) -> None:
+        __tracebackhide__ = True
+        if self._settings.n_samples:
+            return
+        markers = read_markers(item, self._settings.patterns)
+        result = self._gate.left(item, markers)
+        if result is not None:
+            item.stash[LEFT] = result
+            self._fail_if_red(result)
+
+    def _fail_if_red(self, result: TestResult | None) -> None:
+        __tracebackhide__ = True
         if result is not None and result.action == FAIL:
             shown = os.path.relpath(result.baseline, self._config.invocation_params.dir)
-            accept = accept_command([self._shown(nodeid_of(item))], "all")
-            raise MetricRegressionError(failure_message(result, shown, accept))
+            accept = self._how_to_accept(result)
+            raise MetricRegressionError(failure_message(result, self._settings, shown, accept))
+
+    def _how_to_accept(self, result: TestResult) -> str:
+        if result.samples and result.is_acceptable and not self._settings.n_samples:
+            started_in = self._config.invocation_params.dir
+            return accept_command([result.test], self._settings, started_in)
+        return ""
+
+    def _sample_of(self, test: TrackedTest) -> Sample | None:
+        """Return what a test recorded; None where it was not recorded in full."""
+        metrics = test.tracker.all_summaries()
+        if test.tracker.trouble is not None:
+            return None
+        return Sample(metrics, test.config, self._lasting_environment, test.seed)
+
+    def _keep(self, test: TrackedTest | None) -> None:
+        if test is not None:
+            test.sample = self._sample_of(test)
+
+    def _rerun(self, item: pytest.Item, test: TrackedTest, seeds: Sequence[int]) -> list[Sample]:
+        """Run a test again under other seeds, with new fixtures, and return what it recorded.
+
+        Its own fixtures are torn down before: they may hold what the others need.
+        """
+        copies = [copy_with_seed(item, seed) for seed in seeds]
+        try:
+            item.session._setupstate.teardown_exact(copies[0])
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except BaseException as error:  # noqa: BLE001  # it belongs to the teardown of the test
+            test.teardown_error = error
+        samples = []
+        try:
+            for one, following in zip(copies, [*copies[1:], item], strict=True):
+                sample = self._sample_under(one, following, test)
+                samples.append(sample or Sample({}, {}, {}, one.stash[FRESH_SEED]))
+        finally:
+            self._phase = "call"
+        return samples
+
+    def _sample_under(
+        self, item: pytest.Item, following: pytest.Item, test: TrackedTest
+    ) -> Sample | None:
+        """Run a copy of a test, and return what it recorded; None where it didn't get through."""
+        with self._running(item):
+            reports = runtestprotocol(item, log=False, nextitem=following)
+            copied = item.stash.get(TEST, None)
+            if copied is None:
+                return None
+            test.tracker.trouble = test.tracker.trouble or copied.tracker.trouble
+            # An xfail mark has its own view of a call that went well; then there is a sample.
+            return None if reports[-1].failed else copied.sample
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -254,22 +351,37 @@ class SessionPlugin:
                 shown.reprcrash.path = str(item.path)
                 shown.reprcrash.lineno = (item.location[1] or 0) + 1
             report.longrepr = shown
-        test = item.stash.get(TEST, None)
-        if test is None or not self._is_own_process():
+        if not self._is_own_process():
             return report
-        test.note(report, call)
+        test = item.stash.get(TEST, None)
+        if test is not None:
+            test.note(report, call)
         if report.when == "teardown":
-            test.end()
-            if test.tracker.trouble is not None:
-                test.result = self._gate.incomplete(item, test.tracker.trouble, test.markers)
-            if test.result is not None:
-                is_red_by_gate = test.result.action == FAIL and test.outcome == "failed"
-                is_acceptable = not report.failed and (
-                    is_red_by_gate or test.outcome in ("passed", "xpassed")
-                )
-                result = replace(test.result, is_acceptable=is_acceptable)
+            result = self._ended(item, test, report) if test else item.stash.get(LEFT, None)
+            if result is not None:
                 setattr(report, _PAYLOAD, result.as_plain())
         return report
+
+    def _ended(
+        self, item: pytest.Item, test: TrackedTest, report: pytest.TestReport
+    ) -> TestResult | None:
+        """End the run of a test, and return what the test came to."""
+        test.end()
+        if test.tracker.trouble is not None:
+            return self._gate.incomplete(item, test.tracker.trouble, test.markers)
+        if test.result is None:
+            return None
+        is_red_by_gate = test.result.action == FAIL and test.outcome == "failed"
+        has_not_failed = not report.failed and (
+            is_red_by_gate or test.outcome in ("passed", "xpassed")
+        )
+        attempts = item.stash.get(ATTEMPTS, [])
+        earlier = (f"earlier attempts: {', '.join(attempts)}",) if attempts else ()
+        return replace(
+            test.result,
+            is_acceptable=test.result.is_acceptable and has_not_failed,
+            notes=test.result.notes + earlier,
+        )
 
     def _is_own_process(self) -> bool:
         """Tell whether this is the process pytest was started in, not a fork a test has made."""
@@ -281,6 +393,8 @@ class SessionPlugin:
         """Count failing subtests where tests run; gather results where they are summed up."""
         if report.failed and hasattr(report, "context"):
             self._note_failed_subtest(report.nodeid)
+        if report.when == "setup":
+            self._results.pop(report.nodeid, None)  # of an earlier attempt
         payload = getattr(report, _PAYLOAD, None)
         if payload is not None and not self._is_worker:
             self._results[report.nodeid] = TestResult.from_plain(payload)
@@ -296,23 +410,44 @@ class SessionPlugin:
         if not self._is_own_process():
             return
         self._flush_store()
+        if self._settings.is_pruning:
+            self._prune(session)
+            return
         if self._is_worker:
             self._config.workeroutput[_STORE] = (  # type: ignore[attr-defined]
                 self._trouble,
                 self.notices,
             )
             return
+        results = list(self._results.values())
+        if self._settings.update or self._settings.n_samples:
+            self._written, self._problems = write_baselines(results, self._settings)
+        else:
+            # Who asked for nothing does not fail for want of a place to put it.
+            self._trouble += write_pending(results, self._settings, self._config.rootpath)
         is_incomplete = bool(self._trouble) or any(
-            result.verdict is Verdict.INCOMPLETE for result in self._results.values()
+            result.verdict is Verdict.INCOMPLETE for result in results
         )
-        if is_incomplete and (self._settings.is_strict or self._settings.is_ci):
+        self._unused, _ = self._collection.unused()  # tests say which file cannot be read
+        if self._problems:
+            session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
+        elif (is_incomplete and (self._settings.is_strict or self._settings.is_ci)) or (
+            self._unused and self._settings.on_unused == "fail"
+        ):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-        if self._settings.update is None:
-            return
-        self._written, errors = write_baselines(self._results.values(), self._settings.update)
-        self._problems += map(str, errors)
-        if errors:
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def _prune(self, session: pytest.Session) -> None:
+        if self._collection.is_partial:
+            problems = ["whole modules are needed: name files or folders, and no --lf"]
+        elif session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            problems = ["not everything could be collected"]
+        else:
+            unused, unread = self._collection.unused()
+            self._unused, unwritten = prune(unused)
+            problems = unread + unwritten
+        if problems:
+            self._problems = [f"not pruned: {problem}" for problem in problems]
+            session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
 
     def _flush_store(self) -> None:
         """Put everything into the database while trouble with it can still be answered for."""
@@ -328,11 +463,15 @@ class SessionPlugin:
         trouble = [text for text in self._trouble if text not in of_tests]
         terminal.summarize(
             terminalreporter,
-            self._settings,
-            [*self._results.values()],
-            self._written,
-            [*self.notices, *trouble, *self._problems],
-            self._deaths,
+            terminal.SessionSummary(
+                settings=self._settings,
+                started_in=self._config.invocation_params.dir,
+                results=[*self._results.values()],
+                written=self._written,
+                unused=self._unused,
+                problems=[*self.notices, *trouble, *self._problems],
+                deaths=self._deaths,
+            ),
             self._shown,
         )
 
@@ -340,6 +479,7 @@ class SessionPlugin:
         """Close the store for good: after Ctrl-C, fixtures are torn down in sessionfinish."""
         # What nobody needs any more pytest's last collections of garbage would all go through.
         self._results.clear()
+        self._collection.forget()
         self._gate.forget()
         if self._store is not None and self._is_own_process():
             with suppress(StoreError):  # it was said, and the data waits in its segment
@@ -352,26 +492,10 @@ class SessionPlugin:
         return os.path.relpath(self._config.rootpath / path, started_in) + separator + inside
 
 
-def _check_markers(items: Iterable[pytest.Item]) -> None:
-    owners: dict[tuple[Path, str], tuple[str, str | None]] = {}
-    for item in items:
-        pinned = read_markers(item).key
-        nodeid = nodeid_of(item)
-        owner, pinned_there = owners.setdefault(
-            (item.path, baseline_key(item, pinned)), (nodeid, pinned)
-        )
-        if owner != nodeid and (pinned or pinned_there):
-            named, key, other = (nodeid, pinned, owner) if pinned else (owner, pinned_there, nodeid)
-            raise pytest.UsageError(
-                f"{named}: @pytest.mark.{NAME}(key={key!r}) is the name of {other} in the baseline"
-                " file too; choose another"
-            )
-
-
-def _has_failed(item: pytest.Item, test: TrackedTest) -> bool:
+def _has_failed(item: pytest.Item, test: TrackedTest | None) -> bool:
     # What fails or skips in a unittest.TestCase does not come through the wrapper; pytest keeps it
     # on the item until the report is made.
-    return bool(test.n_failed_subtests or getattr(item, "_excinfo", None))
+    return bool((test and test.n_failed_subtests) or getattr(item, "_excinfo", None))
 
 
 def _config_of(item: pytest.Item) -> dict[str, Any]:

@@ -10,19 +10,22 @@ import tempfile
 import warnings
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import pytest
 
 from tracking import (
+    Bound,
     RunNotFoundError,
     StoreError,
     Tracker,
     TrackingError,
     TrackingWarning,
+    Verdict,
 )
+from tracking.regression import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_sgtrack.gate import TestResult
     from pytest_sgtrack.markers import MarkerSettings
     from tracking import Summary
+    from tracking.regression import Sample
 
 
 P = ParamSpec("P")
@@ -86,6 +90,7 @@ class TestTracker(Tracker):
 
     Attributes:
         trouble: the first error of the store, None while all is well.
+        failed_bounds: checks of bounds that metrics were out of.
     """
 
     __test__ = False
@@ -108,6 +113,7 @@ class TestTracker(Tracker):
         self._ended: dict[str, Summary] = {}
         self._prefixes: list[str] = []  # of the active runs, the outermost first
         self._n_named: Counter[str] = Counter()
+        self.failed_bounds: list[Check] = []
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # In a process that a test has spawned: the gate looks at this one only.
@@ -190,6 +196,21 @@ class TestTracker(Tracker):
     leave_note = _sparing(Tracker.leave_note)
     delete_run = _sparing(Tracker.delete_run)
 
+    def expect(
+        self, metric_name: str, comparison: str, limit: float, statistic: str = "last"
+    ) -> None:
+        """Set a bound; see `Tracker.expect`. The gate answers for it when the test is over."""
+        said = Bound.checked(metric_name, comparison, limit, statistic)
+        bound = replace(said, metric=self._prefix_now() + said.metric)
+        summary = self._spared_summaries().get(bound.metric)
+        if self.trouble is None and (problem := bound.problem(summary)):
+            value = bound.value_in(summary)
+            identity = (bound.metric, bound.statistic, Verdict.BOUND_FAILED)
+            self.failed_bounds.append(Check(*identity, None, value, None, problem))
+
+    def _prefix_now(self) -> str:
+        return "".join(self._prefixes[: len(self.active_runs)])
+
     def save_comp_graph(self, tensor: Any, run_id: int | None = None) -> int:
         """Save a computation graph; see `Tracker.save_comp_graph`. Returns -1 if it cannot be."""
         try:
@@ -203,7 +224,7 @@ class TestTracker(Tracker):
 
     def _spared_summaries(self) -> dict[str, Summary]:
         """Return the summaries of the active run; none where they cannot be had."""
-        prefix = "".join(self._prefixes[: len(self.active_runs)])
+        prefix = self._prefix_now()
         try:
             found = self._active_summaries() if self.active_runs else {}
         except (StoreError, RunNotFoundError) as error:
@@ -254,11 +275,14 @@ class TrackedTest:
         run_id: number of the run.
         markers: what the test's markers say.
         config: parameters and markers of the test, as they are stored with the run.
+        seed: what `sg_seed` gives to it, None where it doesn't ask.
         result: what comparing with the baseline found, once it was compared.
         n_failed_subtests: how many subtests have failed in it.
         outcome: see `tracking.RunInfo`, like the next two; passed until something else is known.
         phase: where the outcome was decided.
         ended_by: why the run ended.
+        sample: what it recorded, of a test that confirms another one's result.
+        teardown_error: what its fixtures raised when they were torn down before their time.
     """
 
     tracker: TestTracker
@@ -266,12 +290,15 @@ class TrackedTest:
     run_id: int
     markers: MarkerSettings
     config: dict[str, Any]
+    seed: int | None
     result: TestResult | None = None
     n_failed_subtests: int = 0
     outcome: str = "passed"
     phase: str = "call"
     ended_by: str = "finished"
-    is_ended: bool = field(default=False)
+    is_ended: bool = False
+    sample: Sample | None = None
+    teardown_error: BaseException | None = None
 
     def note(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
         """Take in how a phase went: the worst decides, of equals the first."""

@@ -19,17 +19,21 @@ from tracking._version import __version__
 
 TYPE_CHECKING = False  # typing alone would take longer to import than all that is imported here
 if TYPE_CHECKING:
-    from tracking.environment import collect_environment
+    from tracking.bounds import Bound
+    from tracking.environment import collect_environment, current_device
     from tracking.errors import (
         BaselineError,
+        BoundError,
         InvalidArgumentError,
         JournalError,
+        MissingDependencyError,
         NewerSchemaError,
         NoActiveRunError,
         NoExperimentError,
         NotAnExperimentError,
         RunNotFoundError,
         RunStateError,
+        SettingsError,
         StoreBusyError,
         StoreError,
         TrackingError,
@@ -44,10 +48,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaselineError",
+    "Bound",
+    "BoundError",
     "Direction",
     "ExperimentDBManager",
     "InvalidArgumentError",
     "JournalError",
+    "MissingDependencyError",
     "NewerSchemaError",
     "NoActiveRunError",
     "NoExperimentError",
@@ -58,6 +65,7 @@ __all__ = [
     "RunInfo",
     "RunNotFoundError",
     "RunStateError",
+    "SettingsError",
     "Status",
     "StoreBusyError",
     "StoreError",
@@ -69,16 +77,20 @@ __all__ = [
     "__version__",
     "_build_graph_data",
     "collect_environment",
+    "current_device",
     "dead_segments",
     "recover",
 ]
 
 _HOMES = {
     "BaselineError": "errors",
+    "Bound": "bounds",
+    "BoundError": "errors",
     "Direction": "model",
     "ExperimentDBManager": "experiment_db",
     "InvalidArgumentError": "errors",
     "JournalError": "errors",
+    "MissingDependencyError": "errors",
     "NewerSchemaError": "errors",
     "NoActiveRunError": "errors",
     "NoExperimentError": "errors",
@@ -89,6 +101,7 @@ _HOMES = {
     "RunInfo": "model",
     "RunNotFoundError": "errors",
     "RunStateError": "errors",
+    "SettingsError": "errors",
     "Status": "model",
     "StoreBusyError": "errors",
     "StoreError": "errors",
@@ -99,6 +112,7 @@ _HOMES = {
     "Verdict": "model",
     "_build_graph_data": "graph",
     "collect_environment": "environment",
+    "current_device": "environment",
     "dead_segments": "recovery",
     "recover": "recovery",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,18 @@ def collect_environment(folder: Path) -> dict[str, Any]:
         "git_commit": commit,
         "git_dirty": None if changes is None else bool(changes),
     }
+
+
+def current_device() -> str:
+    """Return what the framework that is loaded computes on: `cuda`, `mps`, `tpu` ..., else `cpu`.
+
+    A framework that nobody has imported is not imported for it.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "cuda"
+    jax = sys.modules.get("jax")
+    return str(jax.default_backend()) if jax is not None else "cpu"
 
 
 def _version(distribution: str) -> str | None:

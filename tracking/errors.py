@@ -76,5 +76,17 @@ class BaselineError(TrackingError):
     """A baseline file cannot be read, or what should go into it is not a baseline."""
 
 
+class SettingsError(TrackingError):
+    """A configuration file says something that nobody understands."""
+
+
+class MissingDependencyError(TrackingError, ImportError):
+    """An optional dependency is needed and not installed; the message says how to get it."""
+
+
+class BoundError(TrackingError, AssertionError):
+    """A metric is not within a bound that was set for it."""
+
+
 class TrackingWarning(UserWarning):
     """Something was recorded or read, but not quite as asked; the message says what."""

@@ -1,17 +1,19 @@
-"""What a folder lies on: some file systems cannot hold a WAL database or a mapped journal."""
+"""Files: what a folder lies on, and putting a file in the place of another at once."""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# SQLite's WAL needs memory shared among all who use the file, which other machines cannot have
-# (sqlite.org/wal.html); a map over such a file system may fail, or show others old pages.
+# Here neither a WAL database nor a mapped journal can lie. SQLite's WAL needs memory shared among
+# all who use the file, which other machines cannot have (sqlite.org/wal.html); a map over such a
+# file system may fail, or show others old pages.
 _NETWORK_TYPES = frozenset(
     {
         *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs"),
@@ -56,3 +58,28 @@ def type_by_mounts(path: Path, mounts: Iterable[str]) -> str | None:
         if path.is_relative_to(point) and len(point.parts) >= length:
             found, length = source.split(" ")[0], len(point.parts)
     return found
+
+
+def replace_file(target: Path, content: bytes) -> None:
+    """Put a file in the place of another, whole or not at all; it keeps the other's permissions.
+
+    Raises:
+        OSError: it could not be done; the old file is as it was.
+    """
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from zlib import adler32
 
 from tracking import arguments
+from tracking.bounds import Bound
 from tracking.errors import (
+    BoundError,
     InvalidArgumentError,
     NoActiveRunError,
     NoExperimentError,
@@ -475,6 +477,29 @@ class Tracker:
             run = self._active_run()
             return run.recorder.db.save_comp_graph(run.run_id, capture_graph(tensor))
         return self._experiment().db.save_comp_graph(run_id, capture_graph(tensor))
+
+    def expect(
+        self, metric_name: str, comparison: str, limit: float, statistic: str = "last"
+    ) -> None:
+        """Check what the active run has recorded so far against a bound that needs no baseline.
+
+        In a test under --sg-track a metric out of its bound fails the test when it is over, with
+        all that is wrong with its metrics in one message; else it raises here.
+
+        Args:
+            metric_name: a metric of the run.
+            comparison: one of < <= == >= >.
+            limit: a finite number.
+            statistic: what of the metric is compared: mean, tail, min, max, std or last.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: an argument is none of that.
+            BoundError: the metric is not within the bound, or was not recorded.
+        """
+        bound = Bound.checked(metric_name, comparison, limit, statistic)
+        if problem := bound.problem(self._active_summaries().get(bound.metric)):
+            raise BoundError(problem)
 
     def leave_note(self, note: Note) -> None:
         """Note something that matters only if this process dies before the active run has ended."""

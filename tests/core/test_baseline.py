@@ -14,24 +14,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking.errors import BaselineError
-from tracking.model import Summary
+from tracking.model import STATISTICS, Summary, Verdict
 from tracking.regression.baseline import (
     Entry,
     Sample,
+    accepted_entry,
     baseline_path,
     dump_baseline,
     extended_entry,
+    find_baselines,
     load_baseline,
+    matching_samples,
     parse_baseline,
     save_baseline,
     updated_entry,
 )
+from tracking.regression.rules import Context, compare
+from tracking.regression.settings import MetricSettings
 from tracking.summary import summarize
 
 ASSET = Path(__file__).parents[1] / "assets" / "baseline_v1.json"
 SUMMARY = Summary(4, 0, 0, 1.0, 2.0, 1.5, 0.5, 1.25, 2.0, 0, 3)
 SAMPLE = Sample({"loss": SUMMARY}, {"lr": 0.1}, {"python": "3.11"}, seed=0)
 ENTRIES = {"test_a": Entry((SAMPLE,), None)}
+ENDLESS = {}
+ENDLESS["self"] = ENDLESS
 
 series = st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats()), min_size=1, max_size=6)
 summaries = series.map(lambda rows: summarize(*zip(*rows, strict=True)))
@@ -137,6 +144,7 @@ def test_config_is_written_as_json_knows_it():
         (replace(SAMPLE, config={"opt": {"f": object()}}), "config > opt > f"),
         (replace(SAMPLE, environment={"x": [1, {2}]}), "environment > x > 1"),
         (replace(SAMPLE, config={"map": {1: 2}}), "config > map"),
+        (replace(SAMPLE, config=ENDLESS), "config > self > .*"),
         (replace(SAMPLE, seed=True), "seed"),
         (replace(SAMPLE, metrics={"loss": replace(SUMMARY, n=0)}), "metrics > loss"),
         (replace(SAMPLE, metrics={"loss": replace(SUMMARY, mean=math.nan)}), "metrics > loss"),
@@ -167,7 +175,9 @@ METRIC = "tests > test_a > samples > 0 > metrics > loss"
 LINES = dump_baseline(ENTRIES).splitlines(keepends=True)
 CONFLICT = "".join([*LINES[:5], "<<<<<<< ours\n", "=======\n", ">>>>>>> theirs\n", *LINES[5:]])
 DEEP = '{"version": 1, "tests": ' + '{"a": ' * 200_000
+LISTS = f'{{"a": {"[" * 60}{"]" * 60}}}'
 
+NEXT_STEPS = ("mend", "resolve", "upgrade", "write", "flatten")
 BROKEN = {
     "empty file": ("", "line 1 column 1"),
     "cut short": ("".join(LINES[:6]), "not JSON at line 7 column 1"),
@@ -175,6 +185,7 @@ BROKEN = {
     "conflict markers": (CONFLICT, "line 6 is a git conflict marker; resolve the merge conflict"),
     "byte order mark": ("\ufeff" + dump_baseline(ENTRIES), "not JSON at line 1 column 1"),
     "nested too deeply": (DEEP, "nested too deeply"),
+    "nested too deeply to write": (edited('{"lr": 0.1}', LISTS), "config > a > 0 > .* too deeply"),
     "a list": ("[]", "top level: an object is needed"),
     "no version": ('{"tests": {}}', 'top level: the key "version" is missing'),
     "no tests": ('{"version": 1}', 'top level: the key "tests" is missing'),
@@ -244,7 +255,7 @@ def test_a_broken_file_is_refused_and_the_error_names_file_place_and_next_step(
     with pytest.raises(BaselineError, match=problem) as caught:
         load_baseline(path)
     assert str(caught.value).startswith(f"baseline {path}: ")
-    assert any(step in str(caught.value) for step in ("mend", "resolve", "upgrade", "write"))
+    assert any(step in str(caught.value) for step in NEXT_STEPS)
 
 
 IMPOSSIBLE = {
@@ -416,21 +427,85 @@ def test_a_baseline_lies_beside_its_test_file(test_file, expected):
     assert baseline_path(Path(test_file)) == Path(expected)
 
 
+# Finding
+
+
+def test_baselines_below_a_folder_are_found_wherever_tests_lie(tmp_path):
+    for name in (
+        *("__baselines__/test_b.json", "a/b/__baselines__/test_a.json"),
+        *("a/__baselines__/test_x.txt", "a/__baselines__/.hidden.json", "a/test_y.json"),
+        *(".git/__baselines__/x.json", "node_modules/__baselines__/x.json"),
+        *("env/pyvenv.cfg", "env/lib/__baselines__/x.json"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in find_baselines(tmp_path)]
+    assert found == ["__baselines__/test_b.json", "a/b/__baselines__/test_a.json"]
+
+
+# Variants
+
+DEVICES = ("device", "python")
+
+
+def on(device, python="3.11.8", seed=0, **metrics):
+    metrics = metrics or {"loss": SUMMARY}
+    return Sample(metrics, {"lr": 0.1}, {"device": device, "python": python}, seed)
+
+
+@pytest.mark.parametrize(
+    ("device", "python", "expected", "note"),
+    [
+        ("cpu", "3.11.8", [0, 2], ""),
+        ("cpu", "3.11.2", [0, 2], ""),
+        ("cuda", "3.12.1", [1], ""),
+        ("cuda", "3.11.8", [0, 2], "device cpu, this run cuda"),  # of two as good, the first
+        ("cuda", "3.13.0", [1], "python 3.12, this run 3.13"),
+        ("mps", "3.12.9", [1], "device cuda, this run mps"),
+        ("mps", "3.13.0", [0, 2], "device cpu, this run mps, python 3.11, this run 3.13"),
+        (None, "3.11.0", [0, 2], "device cpu, this run None"),
+    ],
+)
+def test_a_run_meets_the_samples_of_the_variant_that_fits_best(device, python, expected, note):
+    known = [on("cpu"), on("cuda", "3.12.4"), on("cpu", seed=1)]
+    found, said = matching_samples(known, {"device": device, "python": python}, DEVICES)
+    assert found == [known[i] for i in expected]
+    assert said == (f"the baseline is of {note}" if note else "")
+
+
+def test_without_names_that_tell_variants_apart_all_samples_are_met():
+    known = [on("cpu"), on("cuda")]
+    assert matching_samples(known, {"device": "mps"}, ()) == (known, "")
+
+
+def test_a_name_that_neither_side_has_tells_nothing_apart():
+    assert matching_samples([SAMPLE], {}, ("gpu",)) == ([SAMPLE], "")
+
+
+def test_values_of_any_kind_tell_variants_apart():
+    values = (["a"], {"b": [1]}, None, "1.2.3", "1.2.4")
+    known = [replace(SAMPLE, environment={"gpus": value}) for value in values]
+    for sample in known:
+        assert matching_samples(known, sample.environment, ("gpus", "gpus")) == ([sample], "")
+
+
 # Updating
 
 FIRST = SAMPLE
 SECOND = replace(SAMPLE, metrics={"loss": replace(SUMMARY, mean=1.6)})
 THIRD = replace(SAMPLE, metrics={"loss": replace(SUMMARY, mean=1.7)})
+ACC = Summary(4, 0, 0, 0.5, 0.9, 0.7, 0.1, 0.8, 0.9, 0, 3)
 
 
 def test_the_first_accepted_sample_is_its_own_origin():
-    assert updated_entry(None, FIRST) == Entry((FIRST,), None)
+    assert updated_entry(None, [FIRST]) == Entry((FIRST,), None)
+    assert updated_entry(None, [FIRST, SECOND]) == Entry((FIRST, SECOND), None)
 
 
 def test_an_update_replaces_the_samples_and_keeps_the_origin():
-    second = updated_entry(Entry((FIRST, THIRD), None), SECOND)
+    second = updated_entry(Entry((FIRST, THIRD), None), [SECOND])
     assert second == Entry((SECOND,), FIRST)
-    assert updated_entry(second, THIRD) == Entry((THIRD,), FIRST)
+    assert updated_entry(second, [THIRD, SECOND]) == Entry((THIRD, SECOND), FIRST)
 
 
 @pytest.mark.parametrize(
@@ -445,50 +520,227 @@ def test_an_update_replaces_the_samples_and_keeps_the_origin():
     ],
 )
 def test_a_difference_in_metrics_config_or_seed_is_an_update(other):
-    assert updated_entry(Entry((SAMPLE,), None), other) == Entry((other,), SAMPLE)
+    assert updated_entry(Entry((SAMPLE,), None), [other]) == Entry((other,), SAMPLE)
+    assert updated_entry(Entry((SAMPLE,), None), [SAMPLE, other]) == Entry((SAMPLE, other), None)
 
 
 @pytest.mark.parametrize("old", [Entry((SECOND, FIRST), None), Entry((FIRST,), THIRD)])
 def test_a_sample_that_differs_in_environment_alone_changes_nothing(old):
-    assert updated_entry(old, replace(FIRST, environment={"python": "3.13"})) is old
+    assert updated_entry(old, [replace(FIRST, environment={"python": "3.13"})]) is old
 
 
 def test_a_sample_that_is_the_origin_again_gives_the_first_entry_back():
-    back = updated_entry(Entry((SECOND,), FIRST), replace(FIRST, environment={}))
+    back = updated_entry(Entry((SECOND,), FIRST), [replace(FIRST, environment={})])
     assert back == Entry((FIRST,), None)
 
 
-@given(entries, samples)
-def test_an_update_twice_is_an_update_once_and_origins_never_move(old, sample):
-    once = updated_entry(old, sample)
-    assert updated_entry(once, sample) is once
-    assert sorted_repr(once.origin_sample) == sorted_repr(old.origin_sample)
+def test_a_sample_that_lacks_what_another_has_takes_its_place_though_it_was_known():
+    other = replace(SAMPLE, seed=1, metrics={"loss": SUMMARY, "acc": ACC})
+    assert updated_entry(Entry((FIRST, other), None), [FIRST]) == Entry((FIRST,), None)
 
 
-@given(entries, samples)
-def test_a_sample_read_back_from_its_file_is_the_same_sample(old, sample):
-    entry = updated_entry(old, sample)
+def test_an_update_leaves_other_variants_where_they_are():
+    old = Entry((on("cuda"), on("cpu"), on("mps"), on("cpu", seed=1)), None)
+    new = on("cpu", "3.11.1", acc=ACC)
+    entry = updated_entry(old, [new], DEVICES)
+    assert entry == Entry((on("cuda"), new, on("mps")), None)
+    assert updated_entry(old, [on("cuda", acc=ACC)], DEVICES).origin == on("cuda")
+
+
+def test_a_new_variant_joins_those_there_are():
+    assert updated_entry(Entry((on("cpu"),), None), [on("cuda")], DEVICES) == Entry(
+        (on("cpu"), on("cuda")), None
+    )
+
+
+def test_the_origin_again_leaves_other_variants_in_peace():
+    old = Entry((on("cuda"), on("cpu", acc=ACC)), on("cpu"))
+    assert updated_entry(old, [on("cpu")], DEVICES) == Entry((on("cuda"), on("cpu")), on("cpu"))
+
+
+def test_an_origin_of_another_variant_is_not_taken_for_a_sample_of_this():
+    old = Entry((on("cpu", acc=ACC),), on("cuda"))
+    assert updated_entry(old, [on("cpu")], DEVICES) == Entry((on("cpu"),), on("cuda"))
+
+
+some = st.lists(samples, min_size=1, max_size=3)
+
+
+@given(entries, some)
+def test_an_update_twice_is_an_update_once_and_origins_never_move(old, new):
+    once = updated_entry(old, new)
+    assert updated_entry(once, new) is once
+    assert dump_baseline({"t": Entry((once.origin_sample,), None)}) == dump_baseline(
+        {"t": Entry((old.origin_sample,), None)}
+    )
+
+
+@given(entries, some)
+def test_samples_read_back_from_their_file_are_the_same_samples(old, new):
+    entry = updated_entry(old, new)
     read = parse_baseline(dump_baseline({"t": entry}))["t"]
-    assert updated_entry(read, sample) is read
+    assert updated_entry(read, new) is read
+
+
+EXACT = MetricSettings(None, 0.0, 0.0, STATISTICS)
+variant_names = st.sampled_from([(), ("device",)])
+devices = st.sampled_from(["cpu", "cuda"])
+variant_samples = st.builds(
+    Sample,
+    metrics=st.dictionaries(st.sampled_from("abc"), summaries, max_size=3),
+    config=st.just({}),
+    environment=st.fixed_dictionaries({"device": devices}),
+    seed=st.none() | st.integers(0, 2),
+)
+variant_entries = st.builds(
+    Entry,
+    samples=st.lists(variant_samples, min_size=1, max_size=5).map(tuple),
+    origin=st.none() | variant_samples,
+)
+
+
+def verdict_of(entry, sample, variant_keys):
+    known, _ = matching_samples(entry.samples, sample.environment, variant_keys)
+    context = Context(sample.seed, origin=entry.origin_sample)
+    return compare(known, sample.metrics, lambda _: EXACT, context).verdict
+
+
+@given(st.none() | variant_entries, variant_samples, variant_names)
+def test_a_run_that_was_accepted_is_identical(old, run, variant_keys):
+    entry = updated_entry(old, [run], variant_keys)
+    assert verdict_of(entry, run, variant_keys) is Verdict.IDENTICAL
+
+
+# Accepting some metrics
+
+
+def both(loss, acc, **changes):
+    return replace(SAMPLE, metrics={"loss": loss, "acc": acc}, **changes)
+
+
+WORSE = replace(SUMMARY, mean=1.9)
+
+
+def test_a_metric_that_is_accepted_leaves_the_others_as_they_were():
+    old = Entry((both(SUMMARY, ACC),), None)
+    entry = accepted_entry(old, [both(WORSE, SUMMARY)], {"loss"})
+    assert entry == Entry((both(WORSE, ACC),), both(SUMMARY, ACC))
+
+
+def test_a_new_metric_joins_the_origin_and_needs_no_other():
+    entry = accepted_entry(Entry((SAMPLE,), None), [both(WORSE, ACC)], {"acc"})
+    assert entry == Entry((both(SUMMARY, ACC),), None)
+    entry = accepted_entry(Entry((SECOND,), FIRST), [both(WORSE, ACC)], {"acc"})
+    assert entry.origin == both(SUMMARY, ACC)
+
+
+def test_what_a_run_of_another_seed_gave_joins_no_origin():
+    entry = accepted_entry(Entry((SAMPLE,), None), [both(WORSE, ACC, seed=1)], {"acc"})
+    assert entry == Entry((SAMPLE, replace(SAMPLE, seed=1, metrics={"acc": ACC})), None)
+
+
+def test_a_metric_that_is_gone_is_removed_from_samples_and_origin():
+    old = Entry((both(SUMMARY, ACC), both(WORSE, ACC, seed=1)), both(WORSE, ACC))
+    entry = accepted_entry(old, [SAMPLE], {"acc"})
+    lost = {"loss": WORSE}
+    assert entry == Entry(
+        (SAMPLE, replace(SAMPLE, seed=1, metrics=lost)), replace(SAMPLE, metrics=lost)
+    )
+
+
+def test_samples_that_have_nothing_left_go_and_those_that_had_nothing_stay():
+    empty = replace(SAMPLE, seed=2, metrics={})
+    old = Entry((SAMPLE, replace(SAMPLE, seed=1), empty), None)
+    assert accepted_entry(old, [SECOND], {"loss"}) == Entry((SECOND, empty), SAMPLE)
+
+
+def test_nothing_is_left_of_an_entry_whose_last_metric_is_removed():
+    assert accepted_entry(Entry((SAMPLE,), None), [replace(SAMPLE, metrics={})], {"loss"}) is None
+
+
+def test_where_all_is_accepted_the_sample_says_what_it_was_run_with():
+    new = replace(SECOND, config={"lr": 0.2}, environment={"python": "3.13"})
+    assert accepted_entry(Entry((SAMPLE,), None), [new], {"loss"}) == Entry((new,), SAMPLE)
+    entry = accepted_entry(Entry((both(SUMMARY, ACC),), None), [new], {"loss"})
+    assert entry.samples == (both(new.metrics["loss"], ACC),)
+
+
+@pytest.mark.parametrize("seeds", [[0, 1, 2, 3, 4], [None] * 5])
+def test_as_many_samples_as_were_accepted_are_kept(seeds):
+    new = [
+        replace(SAMPLE, seed=seed, metrics={"loss": replace(SUMMARY, mean=1 + i / 16)})
+        for i, seed in enumerate(seeds)
+    ]
+    assert accepted_entry(None, new, {"loss"}) == Entry(tuple(new), None)
+    entry = accepted_entry(Entry((replace(SAMPLE, seed=seeds[0]),), None), new, {"loss"})
+    assert entry.samples == tuple(new)
+
+
+def test_accepting_leaves_other_variants_as_they_are():
+    old = Entry((on("cuda"), on("cpu")), None)
+    entry = accepted_entry(old, [on("cpu", loss=WORSE, acc=ACC)], {"loss", "acc"}, DEVICES)
+    assert entry == Entry((on("cuda"), on("cpu", loss=WORSE, acc=ACC)), None)
+
+
+def metrics_of(entry, wanted):
+    """The samples with their wanted metrics, those with none left out, and the origin's."""
+    kept = [
+        replace(
+            one, metrics={name: one.metrics[name] for name in sorted(one.metrics) if name in wanted}
+        )
+        for one in (*entry.samples, entry.origin_sample)
+    ]
+    texts = [sorted_repr([one.seed, one.environment, dict(one.metrics)]) for one in kept]
+    return [text for text, one in zip(texts[:-1], kept, strict=False) if one.metrics], texts[-1][2]
+
+
+@given(variant_entries, variant_samples, st.sets(st.sampled_from("abc"), max_size=2), variant_names)
+def test_accepting_some_metrics_leaves_all_others_bit_equal(old, run, metrics, variant_keys):
+    entry = accepted_entry(old, [run], metrics, variant_keys)
+    others = set("abc") - metrics
+    if entry is None:
+        assert metrics_of(old, others)[0] == []
+    else:
+        assert metrics_of(entry, others) == metrics_of(old, others)
+
+
+@given(variant_entries, variant_samples, variant_names)
+def test_accepting_all_metrics_makes_the_run_identical(old, run, variant_keys):
+    entry = accepted_entry(old, [run], set("abc"), variant_keys)
+    if entry is None:
+        assert not run.metrics
+    elif run.metrics:
+        assert verdict_of(entry, run, variant_keys) is Verdict.IDENTICAL
+        again = accepted_entry(entry, [run], set("abc"), variant_keys)
+        assert dump_baseline({"t": again}) == dump_baseline({"t": entry})
 
 
 # Adding what is missing
 
-ACC = Summary(4, 0, 0, 0.5, 0.9, 0.7, 0.1, 0.8, 0.9, 0, 3)
 
-
-def test_missing_metrics_join_the_sample_of_their_seed_and_the_origin():
+def test_missing_metrics_join_the_sample_of_their_seed():
     other = replace(SAMPLE, seed=1)
     origin = replace(SAMPLE, config={"lr": 1})
     new = replace(SAMPLE, seed=1, metrics={"loss": ACC, "acc": ACC})
     entry = extended_entry(Entry((SAMPLE, other), origin), new)
     assert entry.samples == (SAMPLE, replace(other, metrics={"loss": SUMMARY, "acc": ACC}))
+    assert entry.origin == origin
+
+
+def test_missing_metrics_of_the_origins_seed_join_the_origin():
+    origin = replace(SAMPLE, config={"lr": 1})
+    entry = extended_entry(Entry((SECOND,), origin), both(WORSE, ACC))
     assert entry.origin == replace(origin, metrics={"loss": SUMMARY, "acc": ACC})
 
 
 def test_missing_metrics_of_another_seed_are_a_sample_of_their_own():
     entry = extended_entry(Entry((SAMPLE,), None), replace(SAMPLE, seed=7, metrics={"acc": ACC}))
     assert entry.samples == (SAMPLE, replace(SAMPLE, seed=7, metrics={"acc": ACC}))
+
+
+def test_a_variant_misses_what_only_another_has():
+    entry = extended_entry(Entry((on("cuda"),), None), on("cpu"), DEVICES)
+    assert entry == Entry((on("cuda"), on("cpu")), None)
 
 
 @given(entries, samples)

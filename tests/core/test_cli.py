@@ -1,7 +1,11 @@
-"""`sgtrack check` and `sgtrack recover`: what they find, say, and exit with."""
+"""The command `sgtrack`: what it finds, says, and exits with.
+
+What becomes of a baseline that sessions of pytest leave pending is in tests/plugin/test_pending.py.
+"""
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import sqlite3
@@ -14,6 +18,20 @@ import pytest
 
 import tracking
 from tracking import Tracker, cli
+from tracking.regression import (
+    Entry,
+    Kind,
+    Pending,
+    PendingTest,
+    Sample,
+    load_baseline,
+    pending_path,
+    read_patterns,
+    said_of,
+    save_baseline,
+    save_pending,
+)
+from tracking.summary import summarize
 
 ORIGINAL = Path(__file__).parents[1] / "assets" / "original.db"
 
@@ -242,7 +260,18 @@ def test_the_default_folder_is_where_the_plugin_records(tmp_path, monkeypatch, c
     assert capsys.readouterr().out == "experiments: 1 experiments, nothing to report\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["--bogus"], ["bogus"], ["check", "extra"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--bogus"],
+        ["bogus"],
+        ["check", "extra"],
+        ["accept", "--kind=bogus"],
+        ["reject", "--reset-origin"],
+        ["tolerances", "--rate=often"],
+    ],
+)
 def test_wrong_usage_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
@@ -250,13 +279,82 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert "usage: sgtrack" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [None, "check", "recover"])
+COMMANDS = ("check", "recover", "pending", "accept", "reject", "prune", "tolerances")
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main([command, "--help"] if command else ["--help"])
     assert caught.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    has_folder = command in COMMANDS[:5]
+    assert ("folder of the experiments (default: experiments)" in said) is has_folder
+    if command is None:
+        assert all(f" {name} " in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["pending", "accept", "reject"])
+def test_where_nothing_was_left_nothing_is_pending(tmp_path, sgtrack, command):
+    code, out, err = sgtrack(command, tmp_path / "none")
+    assert (code, err) == (0, "")
+    assert "nothing is pending" in out or "0 tests rejected, 0 are pending" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def save_samples(path, key="test_x", metric="loss", n_samples=10, **more):
+    """Write a baseline whose only entry has samples around 1."""
+    values = [1 + random.Random(seed).gauss(0, 0.01) for seed in range(n_samples)]
+    samples = [
+        Sample({metric: summarize(range(2), [value, value])} | more, {}, {}, seed)
+        for seed, value in enumerate(values)
+    ]
+    save_baseline(path, {key: Entry(tuple(samples), None)})
+
+
+def test_tolerances_are_proposed_as_pyproject_takes_them(tmp_path, capsys):
+    pytest.importorskip("scipy")
+    metric = 'a "loss" [0] \\ *'
+    save_samples(tmp_path / "tests/__baselines__/test_a.json", metric=metric)
+    save_samples(tmp_path / "tests/__baselines__/test_b.json", n_samples=4)
+    assert cli.main(["tolerances", f"--root={tmp_path}"]) == 0
     said = capsys.readouterr().out
-    assert ("folder of the experiments (default: experiments)" in said) is (command is not None)
+    assert f"{tmp_path}/tests/test_a.py::test_x" in said
+    assert "test_b" not in said
+    table, proposed = said.split("for pyproject.toml:")
+    assert [line.split()[-5] for line in table.splitlines()[2:4]] == ["10", "10"]
+
+    (tmp_path / "pyproject.toml").write_text(proposed)
+    patterns = read_patterns(tmp_path / "pyproject.toml")
+    assert 0.01 < said_of(metric, patterns)["rel"] < 0.1
+    assert said_of('a "loss" 0 \\ *', patterns) == {}
+
+
+def test_tolerances_of_some_tests_can_be_asked_for(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("scipy")
+    monkeypatch.chdir(tmp_path)
+    for name in ("test_a", "test_b"):
+        save_samples(tmp_path / f"one/__baselines__/{name}.json")
+    for wanted, shown in (
+        ("one/test_a.py", {"test_a"}),
+        ("one/test_a.py::test_x", {"test_a"}),
+        ("one", {"test_a", "test_b"}),
+        ("*_b.py*", {"test_b"}),
+        ("test_a", set()),
+    ):
+        assert cli.main(["tolerances", wanted]) == 0
+        said = capsys.readouterr().out
+        assert {name for name in ("test_a", "test_b") if f"{name}.py" in said} == shown
+
+
+def test_where_no_baseline_has_samples_enough_tolerances_say_how_to_collect_them(tmp_path, capsys):
+    save_samples(tmp_path / "__baselines__/test_a.json", n_samples=4)
+    assert cli.main(["tolerances", f"--root={tmp_path}"]) == 0
+    said = capsys.readouterr().out
+    assert said == (
+        f"{tmp_path}: no baseline has 5 samples;"
+        " pytest --sg-track --sg-track-samples=10 collects them\n"
+    )
 
 
 def test_it_is_a_command_and_a_module(tmp_path):
@@ -271,3 +369,34 @@ def test_it_is_a_command_and_a_module(tmp_path):
                 [*command, *arguments], capture_output=True, text=True, check=False
             )
             assert (done.returncode, done.stdout) == (code, said)
+
+
+def test_a_metric_that_did_not_change_keeps_its_samples_when_another_is_accepted(tmp_path, sgtrack):
+    def samples(n, loss, first_seed=0):
+        return tuple(
+            Sample(
+                {
+                    "loss": summarize([0], [loss + seed / 100]),
+                    "other": summarize([0], [seed / 7]),
+                },
+                {},
+                {},
+                seed,
+            )
+            for seed in [0, *range(first_seed + 1, first_seed + n)]
+        )
+
+    path = tmp_path / "tests" / "__baselines__" / "test_it.json"
+    save_baseline(path, {"test_x": Entry(samples(10, 1.0), None)})
+    worse = PendingTest("tests/test_it.py::test_x", {"loss": Kind.WORSE}, samples(5, 2.0, 10))
+    place = ("tests/__baselines__/test_it.json", "test_x")
+    save_pending(pending_path(tmp_path, "pytest"), Pending(".", {place: worse}))
+
+    assert sgtrack("accept")[0] == cli.OK
+    entry = load_baseline(path)["test_x"]
+    values = {
+        name: [one.metrics[name].mean for one in entry.samples if name in one.metrics]
+        for name in ("loss", "other")
+    }
+    assert sorted(values["loss"]) == [2.0, 2.11, 2.12, 2.13, 2.14]
+    assert sorted(values["other"]) == [seed / 7 for seed in range(10)]

@@ -12,14 +12,9 @@ from hypothesis import strategies as st
 from tracking.errors import InvalidArgumentError
 from tracking.model import STATISTICS, Direction, Summary, Verdict
 from tracking.regression.baseline import Sample
-from tracking.regression.rules import (
-    DEFAULT_SETTINGS,
-    SEVERITY,
-    Check,
-    MetricSettings,
-    compare,
-    worst,
-)
+from tracking.regression.checks import SEVERITY, Check, worst
+from tracking.regression.rules import Context, compare
+from tracking.regression.settings import DEFAULT_SETTINGS, MetricSettings
 from tracking.summary import summarize
 
 NAN, INF = math.nan, math.inf
@@ -45,12 +40,12 @@ def sample(seed=0, **metrics):
     return Sample(metrics, {}, {}, seed)
 
 
-def run(before, now, settings=DEFAULT_SETTINGS, *, name="loss", seed=0):
-    """Compare one metric with a baseline: a summary or several, of seed 0 or with their seeds."""
+def run(before, now, settings=DEFAULT_SETTINGS, *, name="loss", seed=0, own=0, **context):
+    """Compare one metric with a baseline: a summary or several, of seed `own` or with theirs."""
     items = before if isinstance(before, list) else [before]
-    pairs = [item if isinstance(item, tuple) else (0, item) for item in items]
+    pairs = [item if isinstance(item, tuple) else (own, item) for item in items]
     samples = [sample(seed_, **{name: item}) for seed_, item in pairs]
-    return compare(samples, {name: now}, lambda _: settings, seed)
+    return compare(samples, {name: now}, lambda _: settings, Context(seed, **context))
 
 
 def found(comparison):
@@ -101,6 +96,9 @@ def test_the_worst_of_several_verdicts_counts(verdicts, expected):
         ("abs", NAN),
         ("abs", INF),
         ("abs", False),
+        ("floor", -0.01),
+        ("floor", NAN),
+        ("floor", "0.01"),
         ("statistics", ()),
         ("statistics", ("mean", "median")),
         ("statistics", ("n",)),
@@ -119,7 +117,7 @@ def test_settings_that_make_no_sense_are_refused_by_name(field, value):
 @pytest.mark.parametrize("direction", [None, *Direction])
 @pytest.mark.parametrize("tolerance", [0, 0.0, 5e-324, 1, 1.7e308])
 def test_settings_at_their_bounds_are_accepted(direction, tolerance):
-    settings = MetricSettings(direction, tolerance, tolerance, STATISTICS)
+    settings = MetricSettings(direction, tolerance, tolerance, STATISTICS, tolerance)
     assert run(summary(), summary(), settings).verdict is IDENTICAL
 
 
@@ -144,14 +142,14 @@ def test_a_chosen_direction_holds_and_an_inferred_one_says_nothing_about_std(
 
 
 def test_the_defaults_are_those_that_are_documented():
-    assert MetricSettings(None, 0.05, 1e-12, ("tail", "mean")) == DEFAULT_SETTINGS
+    assert MetricSettings(None, 0.05, 1e-12, ("tail", "mean"), 0.01) == DEFAULT_SETTINGS
 
 
 def test_each_metric_is_compared_by_its_own_settings():
     settings = {"a_loss": DEFAULT_SETTINGS, "b_loss": replace(DEFAULT_SETTINGS, rel=0.5)}
     before = sample(a_loss=summary(1.0), b_loss=summary(1.0))
     now = {"a_loss": summary(1.2), "b_loss": summary(1.2)}
-    checks = compare([before], now, settings.__getitem__, 0).checks
+    checks = compare([before], now, settings.__getitem__, Context(0)).checks
     assert [(check.metric, check.verdict) for check in checks] == [
         ("a_loss", REGRESSED),
         ("a_loss", REGRESSED),
@@ -165,7 +163,7 @@ def test_each_metric_is_compared_by_its_own_settings():
 
 @pytest.mark.parametrize("samples", [None, []])
 def test_without_a_baseline_every_metric_is_shown_and_nothing_is_identical(samples):
-    comparison = compare(samples, {"b": summary(2.0), "a": summary()}, lambda _: EXACT, 0)
+    comparison = compare(samples, {"b": summary(2.0), "a": summary()}, lambda _: EXACT, Context(0))
     assert comparison.verdict is Verdict.NO_BASELINE
     assert [(check.metric, check.verdict, check.current) for check in comparison.checks] == [
         ("a", Verdict.NO_BASELINE, 1.0),
@@ -175,17 +173,17 @@ def test_without_a_baseline_every_metric_is_shown_and_nothing_is_identical(sampl
 
 
 def test_a_run_without_metrics_and_baseline_has_no_baseline():
-    assert compare(None, {}, lambda _: EXACT, 0).verdict is Verdict.NO_BASELINE
+    assert compare(None, {}, lambda _: EXACT, Context(0)).verdict is Verdict.NO_BASELINE
 
 
 def test_a_run_without_metrics_is_identical_to_a_baseline_without_metrics():
-    comparison = compare([sample()], {}, lambda _: EXACT, 0)
+    comparison = compare([sample()], {}, lambda _: EXACT, Context(0))
     assert (comparison.verdict, comparison.checks) == (IDENTICAL, ())
 
 
 @pytest.mark.parametrize("seed", [0, 1, None])
 def test_a_metric_that_is_gone_is_red_whatever_the_seed(seed):
-    comparison = compare([sample(loss=summary(0.5))], {}, lambda _: DEFAULT_SETTINGS, seed)
+    comparison = compare([sample(loss=summary(0.5))], {}, lambda _: DEFAULT_SETTINGS, Context(seed))
     message = "loss: not recorded by this run; the baseline has tail 0.5, mean 0.5"
     expected = Check("loss", "tail", Verdict.MISSING_METRIC, 0.5, None, None, message)
     assert comparison.checks == (expected,)
@@ -193,12 +191,12 @@ def test_a_metric_that_is_gone_is_red_whatever_the_seed(seed):
 
 def test_a_metric_that_only_some_samples_have_is_missed_all_the_same():
     samples = [sample(), sample(loss=summary())]
-    assert compare(samples, {}, lambda _: EXACT, 0).verdict is Verdict.MISSING_METRIC
+    assert compare(samples, {}, lambda _: EXACT, Context(0)).verdict is Verdict.MISSING_METRIC
 
 
 def test_a_metric_that_no_sample_has_is_new():
     now = {"acc": summary(), "loss": summary(2.0)}
-    comparison = compare([sample(acc=summary())], now, lambda _: DEFAULT_SETTINGS, 0)
+    comparison = compare([sample(acc=summary())], now, lambda _: DEFAULT_SETTINGS, Context(0))
     assert comparison.verdict is Verdict.NEW_METRIC
     check = comparison.checks[-1]
     assert (check.metric, check.statistic, check.baseline, check.current) == (
@@ -355,8 +353,9 @@ def test_the_message_names_the_seeds_that_differ():
     before = [(2, summary(0.9)), (None, summary(0.9)), (1, summary(0.9))]
     message = run(before, summary(0.9), seed=7).checks[0].message
     assert message == (
-        "loss: tail went from 0.9 to 0.9 (+0 %), but it had seed 7 and the baseline"
-        " no seed, seed 1, seed 2, and runs of different seeds need not agree"
+        "loss: tail went from 0.9 to 0.9 (+0 %), but it had seed 7 and the baseline no seed,"
+        " seed 1, seed 2, and runs of different seeds need not agree"
+        " (samples: 3, the statistical rule needs 5)"
     )
 
 
@@ -427,8 +426,12 @@ def test_an_allowance_beyond_the_largest_float_is_no_free_pass(rel, before, now,
     ],
 )
 def test_several_samples_are_met_in_any_one_or_in_their_median(before, now, expected, baseline):
-    check = run([summary(value) for value in before], summary(now), MEAN).checks[0]
+    items = [summary(value) for value in before]
+    check = run(items, summary(now), MEAN, seed=None, own=None).checks[0]
     assert (check.verdict, check.baseline) == (expected, pytest.approx(baseline))
+    with_seed = run(items, summary(now), MEAN).checks[0]
+    assert with_seed.verdict is (Verdict.UNDERPOWERED if expected is WITHIN else expected)
+    assert (with_seed.baseline, with_seed.allowance) == (check.baseline, check.allowance)
 
 
 def test_only_the_statistics_that_were_chosen_are_compared_in_their_order():
@@ -551,7 +554,7 @@ def test_an_injected_nan_is_red_whatever_the_settings_and_seed(rows, settings, s
 def test_a_truncated_series_is_red_whatever_the_settings_and_seed(rows, settings, seed, data):
     length = data.draw(st.integers(0, len(rows) - 1))
     current = {"loss": of(rows[:length])} if length else {}
-    comparison = compare([sample(loss=of(rows))], current, lambda _: settings, seed)
+    comparison = compare([sample(loss=of(rows))], current, lambda _: settings, Context(seed))
     assert comparison.verdict in RED
 
 
@@ -631,7 +634,9 @@ def test_what_passes_is_what_pytest_approx_calls_equal(before, now, rel, abs_, d
 def test_the_order_of_metrics_does_not_matter(rows, settings, random):
     def both(names):
         before = Sample({name: of(rows[name][0]) for name in names}, {}, {}, 0)
-        return compare([before], {name: of(rows[name][1]) for name in names}, lambda _: settings, 0)
+        return compare(
+            [before], {name: of(rows[name][1]) for name in names}, lambda _: settings, Context(0)
+        )
 
     shuffled = list(rows)
     random.shuffle(shuffled)

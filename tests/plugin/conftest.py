@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 import textwrap
@@ -10,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tracking import Tracker
+from tracking import Tracker, cli
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from _pytest.pytester import RunResult
 
 WAYS = {"no-xdist": (), "n0": ("-p", "xdist", "-n0"), "n2": ("-p", "xdist", "-n2")}
@@ -39,9 +43,15 @@ class StoredRun:
 class Project:
     """A folder with tests in it, and what pytest does there."""
 
-    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self,
+        pytester: pytest.Pytester,
+        monkeypatch: pytest.MonkeyPatch,
+        known_baselines: dict[object, dict[str, bytes]],
+    ) -> None:
         self._pytester = pytester
         self._monkeypatch = monkeypatch
+        self._known_baselines = known_baselines
         self.path = pytester.path
         for name in ("CI", "PYTEST_ADDOPTS", "PYTHONHASHSEED"):
             monkeypatch.delenv(name, raising=False)
@@ -63,12 +73,17 @@ class Project:
         self, *arguments: str, way: str = "no-xdist", folder: str = ".", **environment: str
     ) -> RunResult:
         """Run pytest, in `folder`, with these variables added to the environment."""
+        with self._inside(folder, environment):
+            return self._pytester.runpytest_subprocess(*_ALWAYS, *WAYS[way], *arguments)
+
+    @contextlib.contextmanager
+    def _inside(self, folder: str, environment: dict[str, str]) -> Iterator[None]:
         with self._monkeypatch.context() as patch:
             patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
             for name, value in environment.items():
                 patch.setenv(name, value)
             patch.chdir(self.path / folder)
-            return self._pytester.runpytest_subprocess(*_ALWAYS, *WAYS[way], *arguments)
+            yield
 
     def track(self, *arguments: str, **how: str) -> RunResult:
         """Run pytest with --sg-track."""
@@ -78,6 +93,42 @@ class Project:
         """Write the baselines of all tests, which have to pass."""
         assert self.track("--sg-track-update=all", *arguments, **how).ret == 0
         return self
+
+    def accepted(self, update: str = "--sg-track-update=all") -> Project:
+        """Have all baselines, written once for all tests that have the same modules."""
+        modules = sorted(self.path.rglob("*.py"))
+        texts = {str(path.relative_to(self.path)): path.read_text() for path in modules}
+        key = (update, *texts.items())
+        if key not in self._known_baselines:
+            assert self.track(update).ret == 0
+            self._known_baselines[key] = self.baselines()
+            self.forget()
+        for path, content in self._known_baselines[key].items():
+            (self.path / path).parent.mkdir(exist_ok=True)
+            (self.path / path).write_bytes(content)
+        return self
+
+    def sgtrack(self, *arguments: str, folder: str = ".") -> tuple[int, list[str]]:
+        """Run the command `sgtrack`; returns its exit code and the lines it said."""
+        said = io.StringIO()
+        with (
+            self._inside(folder, {}),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
+            code = cli.main(arguments)
+        return code, said.getvalue().splitlines()
+
+    def pending(self) -> dict[str, dict[str, str]]:
+        """Return what is pending: what each metric did, by node id."""
+        path = self.path / "experiments/pytest.pending.json"
+        files = json.loads(path.read_text())["baselines"].values() if path.exists() else ()
+        return {test["test"]: test["kinds"] for file in files for test in file.values()}
+
+    def seeds(self, path: str = "__baselines__/test_it.json") -> dict[str, list[int | None]]:
+        """Return the seeds of the samples of each test in a baseline file."""
+        tests = json.loads((self.path / path).read_text())["tests"]
+        return {key: [one["seed"] for one in entry["samples"]] for key, entry in tests.items()}
 
     def stored(self, folder: str = "experiments", experiment: str = "pytest") -> list[StoredRun]:
         """Return what was recorded, the oldest run first."""
@@ -129,9 +180,13 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    known_baselines: dict[object, dict[str, bytes]],
+) -> Project:
     """A folder without tests."""
-    return Project(pytester, monkeypatch)
+    return Project(pytester, monkeypatch, known_baselines)
 
 
 _LOSS_TEST = """
@@ -144,22 +199,15 @@ _LOSS_TEST = """
 
 
 @pytest.fixture(scope="session")
-def loss_baseline() -> dict[str, bytes]:
-    """Baselines of `_LOSS_TEST` once one test has had them written, so that it happens once."""
+def known_baselines() -> dict[object, dict[str, bytes]]:
+    """Baselines that tests have had written, so that it happens once."""
     return {}
 
 
 @pytest.fixture
-def trained(project: Project, loss_baseline: dict[str, bytes]) -> Project:
+def trained(project: Project) -> Project:
     """A project with one test, accepted at a loss of 1; the variable LOSS makes it another."""
-    project.write(_LOSS_TEST)
-    if not loss_baseline:
-        loss_baseline |= project.accept().baselines()
-        project.forget()
-    for path, content in loss_baseline.items():
-        (project.path / path).parent.mkdir(exist_ok=True)
-        (project.path / path).write_bytes(content)
-    return project
+    return project.write(_LOSS_TEST).accepted()
 
 
 @pytest.fixture(params=WAYS)

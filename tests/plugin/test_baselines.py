@@ -165,6 +165,7 @@ NAMES = """
     import pytest
 
     IDS = ["a/b", "a::b", "a[b]", "a b", "\\u00fc\\n", "'q\\"", "$HOME", "-k", "*"]
+    IDS += ["sg_seed=3", "-sg_seed=0"]
 
     class TestOuter:
         class TestInner:
@@ -180,11 +181,11 @@ NAMES = """
 def test_names_of_any_text_are_found_again(project):
     project.write(NAMES).accept()
     result = project.track()
-    result.assert_outcomes(passed=10)
-    result.stdout.fnmatch_lines("10 tests compared: 10 identical")
+    result.assert_outcomes(passed=12)
+    result.stdout.fnmatch_lines("12 tests compared: 12 identical")
     entries = project.entries()
     assert {"test_x", "TestOuter::TestInner::test_x[a::b]"} < set(entries)
-    assert len(entries) == 10
+    assert len(entries) == 12
 
 
 def test_modules_of_one_name_have_a_baseline_each_beside_them(project):

@@ -116,7 +116,7 @@ def test_a_failure_says_what_is_wrong_and_how_to_accept_it(trained):
             "*loss*tail*1*2*+100.00 %*0.05*regressed",
             "*loss*mean*1*2*+100.00 %*0.05*regressed",
             "*baseline:  __baselines__/test_it.json",
-            "*to accept: pytest --sg-track --sg-track-update=all test_it.py::test_train",
+            "*to accept: sgtrack accept test_it.py::test_train",
         ]
     )
     result.stdout.no_fnmatch_line("*pytest_sgtrack*")  # no traceback through our own code
@@ -144,16 +144,15 @@ def test_the_shown_command_accepts_the_change_when_it_is_pasted(project, folder)
         line.partition(": ")[2] for line in red.outlines if line.startswith("to accept what ")
     )
     assert len(shown) == 2
-    assert summed_up.startswith("pytest --sg-track --sg-track-update=all ")
+    assert summed_up.startswith("sgtrack accept ")
 
     commands = [summed_up] if folder == "elsewhere" else shown
     environment = os.environ | {
-        "LOSS": "2",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     for command in commands:
         subprocess.run(
-            ["/bin/sh", "-c", f"{command} -p no:cacheprovider -p no:hypothesispytest"],
+            ["/bin/sh", "-c", command],
             cwd=project.path / folder,
             env=environment,
             check=True,
@@ -185,7 +184,7 @@ def test_what_has_no_baseline_is_listed_and_red_only_where_that_is_asked(
             "2 tests compared: 1 new_metric, 1 no_baseline",
             "new_metric test_it.py::test_train - acc: not in the baseline*",
             "no_baseline test_new.py::test_new - loss: no baseline yet*",
-            "to add what has no baseline: pytest --sg-track --sg-track-update=new test_*",
+            "to add what has no baseline: sgtrack accept test_*",
         ]
     )
 

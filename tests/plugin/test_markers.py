@@ -92,8 +92,11 @@ def test_markers_say_how_each_metric_is_compared(project):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ("bogus=1", "unknown argument 'bogus'; there are direction, rel, abs, statistics, key"),
-        ("direction='up'", "direction='up' is unknown; there are lower, higher, both"),
+        (
+            "bogus=1",
+            "unknown argument 'bogus'; there are direction, rel, abs, statistics, floor, key",
+        ),
+        ("direction='up'", "direction: 'up' is unknown; there are lower, higher, both"),
         ("rel=-1", "rel: a finite number >= 0 is needed, not -1"),
         ("abs='x'", "abs: a finite number >= 0 is needed, not 'x'"),
         ("statistics=['median']", "statistics: one or more of mean, *"),

@@ -33,7 +33,7 @@ def test_the_section_counts_all_lists_some_and_says_how_to_accept(project):
     listed = [line for line in section if line.startswith("regressed test_it.py::test_many[")]
     assert len(listed) == 10
     assert "... and 2 more regressed (-v lists them)" in section
-    accept = "to accept what changed: pytest --sg-track --sg-track-update=all test_it.py"
+    accept = "to accept what changed: sgtrack accept test_it.py"
     assert section[-1] == accept
 
     section = _section(project.track("--tb=no", "-v", LOSS="2"))
@@ -64,7 +64,7 @@ def test_an_improvement_is_shown_with_the_command_that_accepts_it(trained):
     assert _section(result) == [
         "1 test compared: 1 improved",
         "improved test_it.py::test_train - " + why,
-        "to accept what changed: pytest --sg-track --sg-track-update=all test_it.py::test_train",
+        "to accept what changed: sgtrack accept test_it.py::test_train",
     ]
 
 

@@ -3,41 +3,79 @@
 from tracking.regression.baseline import (
     Entry,
     Sample,
+    accepted_entry,
     baseline_path,
     dump_baseline,
     extended_entry,
+    find_baselines,
     load_baseline,
+    matching_samples,
     parse_baseline,
     save_baseline,
     updated_entry,
 )
+from tracking.regression.checks import SEVERITY, Check, Comparison, worst
 from tracking.regression.direction import infer_direction
-from tracking.regression.rules import (
-    DEFAULT_SETTINGS,
-    SEVERITY,
-    Check,
-    Comparison,
-    MetricSettings,
-    compare,
-    worst,
+from tracking.regression.pending import (
+    Kind,
+    Pending,
+    PendingTest,
+    kinds_of,
+    load_pending,
+    pending_path,
+    save_pending,
 )
+from tracking.regression.rules import Context, compare
+from tracking.regression.sampling import MIN_SAMPLES, N_FRESH
+from tracking.regression.settings import (
+    DEFAULT_SETTINGS,
+    SETTING_NAMES,
+    MetricSettings,
+    Patterns,
+    checked_settings,
+    read_patterns,
+    said_of,
+)
+from tracking.regression.student import has_scipy
+from tracking.regression.tolerance import Proposal, propose_tolerance
 
 __all__ = [
     "DEFAULT_SETTINGS",
+    "MIN_SAMPLES",
+    "N_FRESH",
+    "SETTING_NAMES",
     "SEVERITY",
     "Check",
     "Comparison",
+    "Context",
     "Entry",
+    "Kind",
     "MetricSettings",
+    "Patterns",
+    "Pending",
+    "PendingTest",
+    "Proposal",
     "Sample",
+    "accepted_entry",
     "baseline_path",
+    "checked_settings",
     "compare",
     "dump_baseline",
     "extended_entry",
+    "find_baselines",
+    "has_scipy",
     "infer_direction",
+    "kinds_of",
     "load_baseline",
+    "load_pending",
+    "matching_samples",
     "parse_baseline",
+    "pending_path",
+    "propose_tolerance",
+    "read_patterns",
+    "said_of",
     "save_baseline",
+    "save_pending",
     "updated_entry",
     "worst",
 ]

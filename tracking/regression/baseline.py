@@ -25,23 +25,35 @@ back the same bits; non-finite numbers are the texts "NaN", "Infinity" and "-Inf
 
 from __future__ import annotations
 
-import json
 import math
+import operator
 import os
-import re
-import secrets
-import stat
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracking.errors import BaselineError
-from tracking.model import Summary, decode_number, encode_number
+from tracking.model import Summary, encode_number
+from tracking.regression.reviewed_json import (
+    MEND,
+    as_object,
+    block_text,
+    checked_version,
+    members_of,
+    object_text,
+    on_one_line,
+    parse,
+    parse_float,
+    parse_int,
+    plain,
+    read_text,
+    write_text,
+    wrong,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 FORMAT_VERSION = 1
 """Version of the file format that is written, and the only one that is read."""
@@ -49,12 +61,10 @@ FORMAT_VERSION = 1
 FOLDER = "__baselines__"
 """Name of the folder beside a test module that holds its baseline."""
 
-_MEND = "mend it by hand or restore it from version control"
-_CONFLICT = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})(?:\s|$)", re.MULTILINE)
+_NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages"})
 _SUMMARY_FIELDS = tuple(field.name for field in fields(Summary))
 _INT_FIELDS = frozenset({"n", "n_nan", "n_inf", "first_step", "last_step"})
 _INT64 = range(-(2**63), 2**63)
-_INFINITIES = (math.inf, -math.inf)
 _FINITE_FIELDS = ("min", "max", "mean", "tail", "std")
 
 
@@ -105,52 +115,190 @@ def baseline_path(test_file: Path) -> Path:
     return test_file.parent / FOLDER / f"{name}.json"
 
 
-def updated_entry(old: Entry | None, sample: Sample) -> Entry:
-    """Return what accepting `sample` makes of an entry.
+def find_baselines(root: Path) -> list[Path]:
+    """Return the baseline files below a folder, sorted.
 
-    The new entry holds `sample` alone and keeps the origin of the old one, so that a drift of
-    small accepted steps stays visible. Where the old entry holds a sample of the same metrics,
-    config and seed already, it is returned as it is, and a sample that is the origin again gives
-    the entry there was at first: environment alone never rewrites a file.
+    Hidden folders, environments and those of packages are not looked into.
+    """
+    found: list[Path] = []
+    for folder, names, files in os.walk(root):
+        is_environment = "pyvenv.cfg" in files
+        names[:] = [
+            name
+            for name in names
+            if not (is_environment or name.startswith(".") or name in _NOT_OURS)
+        ]
+        if os.path.basename(folder) == FOLDER:  # noqa: PTH119  # a Path a folder would take long
+            found += [Path(folder, name) for name in files if _is_baseline(name)]
+    return sorted(found)
+
+
+def _is_baseline(name: str) -> bool:
+    return name.endswith(".json") and not name.startswith(".")
+
+
+def updated_entry(
+    old: Entry | None, samples: Sequence[Sample], variant_keys: Sequence[str] = ()
+) -> Entry:
+    """Return what accepting `samples` makes of an entry.
+
+    They take the place of the entry's samples, of those of their own variant where there are
+    variants. The entry keeps its origin, so that a drift of small accepted steps stays visible.
+    Where it holds samples of the same metrics, config and seeds already, it is returned as it is,
+    and a sample that is the origin again gives the entry there was at first: environment alone
+    never rewrites a file.
+
+    Args:
+        old: the entry, None where there is none.
+        samples: at least one, all of one variant.
+        variant_keys: names in the environment whose values tell variants apart.
 
     Raises:
-        BaselineError: `sample` cannot be written.
+        BaselineError: a sample cannot be written.
     """
     if old is None:
-        return Entry((sample,), None)
-    identity = _identity(sample)
-    if any(_identity(known) == identity for known in old.samples):
+        return Entry(tuple(samples), None)
+    variant = variant_of(samples[0], variant_keys)
+    is_own = [variant_of(one, variant_keys) == variant for one in old.samples]
+    own = list(compress(old.samples, is_own))
+    identities = {_identity(sample) for sample in samples}
+    # Samples that know more metrics would go on missing them in the runs that were accepted.
+    if identities <= set(map(_identity, own)) and _names(own) <= _names(samples):
         return old
     origin = old.origin_sample
-    if _identity(origin) == identity:
+    is_origins = variant_of(origin, variant_keys) == variant
+    if all(is_own) and is_origins and identities == {_identity(origin)}:
         return Entry((origin,), None)
-    return Entry((sample,), origin)
+    kept = [one for one, is_its in zip(old.samples, is_own, strict=True) if not is_its]
+    place = is_own.index(True) if own else len(kept)
+    kept[place:place] = samples
+    return _entry(kept, origin)
 
 
-def extended_entry(old: Entry | None, sample: Sample) -> Entry:
-    """Return an entry with the metrics of `sample` that it lacks; what it has stays as it is.
+def _names(samples: Iterable[Sample]) -> set[str]:
+    """Return the names of all metrics that samples have."""
+    return set[str]().union(*(sample.metrics for sample in samples))
 
-    They join the old sample of the same seed, where there is one, else they become a sample of
-    their own. They join the origin too: their history starts here.
+
+def _entry(samples: Sequence[Sample], origin: Sample) -> Entry:
+    return Entry(tuple(samples), None if samples[0] == origin else origin)
+
+
+def variant_of(sample: Sample, variant_keys: Sequence[str]) -> tuple[Any, ...]:
+    """Return what tells the variant of a sample: its environment's values of some names."""
+    return _variant(sample.environment, variant_keys)
+
+
+def _variant(environment: Mapping[str, Any], variant_keys: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(_variant_value(name, environment.get(name)) for name in variant_keys)
+
+
+def _variant_value(name: str, value: Any) -> Any:
+    # A patch release of Python makes no other variant.
+    is_version = name == "python" and isinstance(value, str)
+    return ".".join(value.split(".")[:2]) if is_version else value
+
+
+def matching_samples(
+    samples: Sequence[Sample], environment: Mapping[str, Any], variant_keys: Sequence[str]
+) -> tuple[Sequence[Sample], str]:
+    """Return the samples of the variant that fits an environment best, and what doesn't fit.
+
+    That is the variant that agrees in most names; of several the one that comes first.
+
+    Returns:
+        The samples, and a sentence that says where they are from, empty where all names agree.
     """
-    if old is None:
-        return Entry((sample,), None)
-    known = set[str]().union(*(one.metrics for one in old.samples))
-    lacking = {name: sample.metrics[name] for name in sample.metrics if name not in known}
-    if not lacking:
-        return old
-    samples = list(old.samples)
-    seeds = [one.seed for one in samples]
-    if sample.seed in seeds:
-        place = seeds.index(sample.seed)
-        samples[place] = _joined(samples[place], lacking)
-    else:
-        samples.append(replace(sample, metrics=lacking))
-    return Entry(tuple(samples), old.origin and _joined(old.origin, lacking))
+    wanted = _variant(environment, variant_keys)
+    variants = [variant_of(sample, variant_keys) for sample in samples]
+    best = max(variants, key=lambda variant: sum(map(operator.eq, variant, wanted)))
+    note = ", ".join(
+        f"{name} {theirs}, this run {ours}"
+        for name, theirs, ours in zip(variant_keys, best, wanted, strict=True)
+        if theirs != ours
+    )
+    found = [one for one, variant in zip(samples, variants, strict=True) if variant == best]
+    return found, f"the baseline is of {note}" if note else ""
+
+
+def accepted_entry(
+    old: Entry | None,
+    samples: Sequence[Sample],
+    metrics: Collection[str],
+    variant_keys: Sequence[str] = (),
+) -> Entry | None:
+    """Return what accepting some metrics of `samples` makes of an entry.
+
+    What the entry says of other metrics stays; a metric that no sample has is removed. Each of
+    `samples` joins the old one of its seed, where there is one, else it is one of its own. What the
+    origin lacks of a sample of its seed joins it: its history starts here.
+
+    Args:
+        old: the entry, None where there is none.
+        samples: at least one, all of one variant.
+        metrics: names of those that are accepted.
+        variant_keys: names in the environment whose values tell variants apart.
+
+    Returns:
+        The entry, None where nothing is left of it.
+    """
+    variant = variant_of(samples[0], variant_keys)
+    chosen = [
+        replace(one, metrics={name: of for name, of in one.metrics.items() if name in metrics})
+        for one in samples
+    ]
+    kept: list[Sample] = []
+    waiting = list(chosen)
+    for one in old.samples if old else ():
+        if variant_of(one, variant_keys) != variant:
+            kept.append(one)
+            continue
+        rest = {name: of for name, of in one.metrics.items() if name not in metrics}
+        place = next((i for i, other in enumerate(waiting) if other.seed == one.seed), None)
+        new = None if place is None else waiting.pop(place)
+        # Where nothing is left of the old one, config and environment are the new one's too.
+        left = replace(one, metrics=rest) if rest or new is None else new
+        after = _joined(left, new.metrics) if new else left
+        if after.metrics or not one.metrics:
+            kept.append(after)
+    kept += [one for one in waiting if one.metrics]
+    names = _names(kept)
+    if not names:
+        return None
+    origin = old.origin_sample if old else kept[0]
+    lasting = {
+        name: of for name, of in origin.metrics.items() if name in names or name not in metrics
+    }
+    origin = replace(origin, metrics=lasting)
+    if variant_of(origin, variant_keys) == variant:
+        origin = _extended(origin, chosen)
+    return _entry(kept, origin)
+
+
+def _extended(origin: Sample, samples: Iterable[Sample]) -> Sample:
+    """Return the origin with the metrics that it lacks, from the first sample of its seed."""
+    own = next((one.metrics for one in samples if one.seed == origin.seed), {})
+    return _joined(origin, {name: own[name] for name in own if name not in origin.metrics})
 
 
 def _joined(sample: Sample, metrics: Mapping[str, Summary]) -> Sample:
     return replace(sample, metrics={**sample.metrics, **metrics})
+
+
+def extended_entry(old: Entry | None, sample: Sample, variant_keys: Sequence[str] = ()) -> Entry:
+    """Return an entry with the metrics of `sample` that it lacks; what it has stays as it is.
+
+    Args:
+        old: the entry, None where there is none.
+        sample: what a run gave.
+        variant_keys: names in the environment whose values tell variants apart.
+    """
+    if old is None:
+        return Entry((sample,), None)
+    variant = variant_of(sample, variant_keys)
+    own = [one for one in old.samples if variant_of(one, variant_keys) == variant]
+    lacking = set(sample.metrics) - _names(own)
+    return (accepted_entry(old, [sample], lacking, variant_keys) if lacking else None) or old
 
 
 def load_baseline(path: Path) -> dict[str, Entry]:
@@ -162,16 +310,9 @@ def load_baseline(path: Path) -> dict[str, Entry]:
     Raises:
         BaselineError: the file cannot be read as a baseline; says where and what to do.
     """
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
+    text = read_text(path, "baseline")
+    if text is None:
         return {}
-    except UnicodeDecodeError as error:
-        problem = f"byte {error.start} is not UTF-8; {_MEND}"
-        raise BaselineError(f"baseline {path}: {problem}") from error
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror}); check the file and its permissions"
-        raise BaselineError(f"baseline {path}: {problem}") from error
     try:
         return parse_baseline(text)
     except BaselineError as error:
@@ -181,42 +322,11 @@ def load_baseline(path: Path) -> dict[str, Entry]:
 def save_baseline(path: Path, entries: Mapping[str, Entry]) -> None:
     """Write a baseline file whole or not at all, and only if its text changes.
 
-    A new file takes the place of the old one at once and keeps its permissions; a symbolic link
-    stays one. Missing folders are made.
-
     Raises:
         BaselineError: an entry cannot be written, or the operating system refused; the file is
             whole, as it was or as it should be.
     """
-    text = dump_baseline(entries).encode()
-    target = Path(os.path.realpath(path))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-        if mode is None or target.read_bytes() != text:
-            _replace(target, text, mode)
-    except OSError as error:
-        problem = f"cannot be written ({error.strerror}); check the folder and its permissions"
-        raise BaselineError(f"baseline {path}: {problem}") from error
-
-
-def _replace(target: Path, text: bytes, mode: int | None) -> None:
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_text(path, dump_baseline(entries), "baseline")
 
 
 def dump_baseline(entries: Mapping[str, Entry]) -> str:
@@ -227,31 +337,36 @@ def dump_baseline(entries: Mapping[str, Entry]) -> str:
             config or environment that JSON does not know.
     """
     tests = {key: _entry_text(entries[key], f"tests > {key}") for key in sorted(entries)}
-    return _object({"version": str(FORMAT_VERSION), "tests": _object(tests)}) + "\n"
+    return object_text({"version": str(FORMAT_VERSION), "tests": object_text(tests)}) + "\n"
 
 
 def _entry_text(entry: Entry, where: str) -> str:
     if not entry.samples:
         raise BaselineError(f"{where}: an entry needs at least one sample")
     samples = [
-        _sample_text(sample, f"{where} > samples > {index}")
+        sample_text(sample, f"{where} > samples > {index}")
         for index, sample in enumerate(entry.samples)
     ]
-    members = {"samples": _block("[", samples, "]")}
+    members = {"samples": block_text("[", samples, "]")}
     if entry.origin is not None:
-        members["origin"] = _sample_text(entry.origin, f"{where} > origin")
-    return _object(members)
+        members["origin"] = sample_text(entry.origin, f"{where} > origin")
+    return object_text(members)
 
 
-def _sample_text(sample: Sample, where: str) -> str:
+def sample_text(sample: Sample, where: str) -> str:
+    """Return the text of a sample; `where` is its place in the file, for errors.
+
+    Raises:
+        BaselineError: it cannot be written.
+    """
     if sample.seed is not None and type(sample.seed) is not int:
         raise BaselineError(f"{where} > seed: {sample.seed!r} is not an int; convert it first")
-    return _object(
+    return object_text(
         {
-            "seed": _json(sample.seed),
-            "config": _json(_plain(sample.config, f"{where} > config")),
-            "environment": _json(_plain(sample.environment, f"{where} > environment")),
-            "metrics": _object(
+            "seed": on_one_line(sample.seed),
+            "config": on_one_line(plain(sample.config, f"{where} > config")),
+            "environment": on_one_line(plain(sample.environment, f"{where} > environment")),
+            "metrics": object_text(
                 {
                     name: _summary_text(sample.metrics[name], f"{where} > metrics > {name}")
                     for name in sorted(sample.metrics)
@@ -262,60 +377,18 @@ def _sample_text(sample: Sample, where: str) -> str:
 
 
 def _identity(sample: Sample) -> str:
-    return _sample_text(Sample(sample.metrics, sample.config, {}, sample.seed), "sample")
+    return sample_text(Sample(sample.metrics, sample.config, {}, sample.seed), "sample")
 
 
 def _summary_text(summary: Summary, where: str) -> str:
     if problem := _summary_problem(summary):
         raise BaselineError(f"{where}: {problem}; no run gives such a summary")
-    return _json(
+    return on_one_line(
         {
             name: value if name in _INT_FIELDS or value is None else encode_number(float(value))
             for name, value in summary.as_dict().items()
         }
     )
-
-
-def _plain(value: Any, where: str) -> Any:
-    """Return `value` as JSON knows it: keys sorted, tuples as lists, non-finite numbers by name."""
-    if value is None or isinstance(value, (str, int)):
-        return value
-    if isinstance(value, float):
-        return encode_number(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{where} > {index}") for index, item in enumerate(value)]
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise BaselineError(f"{where}: its keys have to be texts; convert them first")
-        return {key: _plain(value[key], f"{where} > {key}") for key in sorted(value)}
-    raise BaselineError(f"{where}: JSON has no {type(value).__name__}; convert the value first")
-
-
-def _json(value: Any) -> str:
-    """Return `value` on one line, with what a reviewer could not see (or a file hold) escaped."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text if text.isprintable() else json.dumps(value, allow_nan=False)
-
-
-def _object(members: Mapping[str, str]) -> str:
-    return _block("{", [f"{_json(key)}: {text}" for key, text in members.items()], "}")
-
-
-def _block(start: str, items: Sequence[str], end: str) -> str:
-    if not items:
-        return start + end
-    inside = ("\n" + ",\n".join(items)).replace("\n", "\n  ")
-    return f"{start}{inside}\n{end}"
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """Stands in the tree for what Python's reader takes and a baseline may not hold."""
-
-    problem: str
-
-
-_Refuse = Callable[[str], _Refused]
 
 
 def parse_baseline(text: str) -> dict[str, Entry]:
@@ -324,147 +397,57 @@ def parse_baseline(text: str) -> dict[str, Entry]:
     Raises:
         BaselineError: `text` is not that of a baseline; names the place in it and what to do.
     """
-    refused: list[_Refused] = []
-
-    def refuse(problem: str) -> _Refused:
-        refused.append(_Refused(problem))
-        return refused[-1]
-
-    try:
-        tree = json.loads(
-            text,
-            object_pairs_hook=partial(_object_of, refuse),
-            parse_constant=lambda name: refuse(f'bare {name} is not JSON; write "{name}"'),
-            parse_float=partial(_number_of, float, refuse),
-            parse_int=partial(_number_of, int, refuse),
-        )
-        if refused:
-            _raise_first(tree, [])
-    except json.JSONDecodeError as error:
-        if conflict := _CONFLICT.search(text):
-            line = text.count("\n", 0, conflict.start()) + 1
-            problem = f"line {line} is a git conflict marker; resolve the merge conflict first"
-            raise BaselineError(problem) from error
-        problem = f"not JSON at line {error.lineno} column {error.colno} ({error.msg}); {_MEND}"
-        raise BaselineError(problem) from error
-    except RecursionError as error:
-        raise BaselineError(f"nested too deeply to be a baseline; {_MEND}") from error
-    return _parse_file(tree)
-
-
-def _object_of(refuse: _Refuse, pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
-    members = dict(pairs)
-    if len(members) == len(pairs):
-        return members
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
-    return refuse(f'the key "{twice}" appears more than once; keep one; {_MEND}')
-
-
-def _number_of(kind: type[float], refuse: _Refuse, text: str) -> float | _Refused:
-    try:
-        value = kind(text)
-    except ValueError:  # Python's limit on the digits of an int
-        return refuse(f"a number of {len(text)} digits is out of range; {_MEND}")
-    return refuse(f"{text} is out of range; {_MEND}") if value in _INFINITIES else value
-
-
-def _raise_first(value: Any, path: list[str]) -> None:
-    if isinstance(value, _Refused):
-        raise BaselineError(f"{' > '.join(path) or 'top level'}: {value.problem}")
-    if isinstance(value, (dict, list)):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            _raise_first(item, [*path, str(key)])
-
-
-def _parse_file(tree: Any) -> dict[str, Entry]:
-    version = tree.get("version") if isinstance(tree, dict) else None
-    if type(version) is int and version > FORMAT_VERSION:
-        problem = f"format {version} is newer than {FORMAT_VERSION}, the newest this version reads"
-        raise BaselineError(f"version: {problem}; upgrade pytest-sgtrack")
-    members = _members(tree, "top level", ("version", "tests"))
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise _wrong("version", f"the number {FORMAT_VERSION}", version)
+    members = checked_version(parse(text), FORMAT_VERSION, ("tests",))
     return {
         key: _parse_entry(value, f"tests > {key}")
-        for key, value in _as_object(members["tests"], "tests").items()
+        for key, value in as_object(members["tests"], "tests").items()
     }
 
 
 def _parse_entry(value: Any, where: str) -> Entry:
-    members = _members(value, where, ("samples",), ("origin",))
+    members = members_of(value, where, ("samples",), ("origin",))
     samples = members["samples"]
     if not isinstance(samples, list) or not samples:
-        raise _wrong(f"{where} > samples", "a list of at least one sample", samples)
+        raise wrong(f"{where} > samples", "a list of at least one sample", samples)
     return Entry(
-        tuple(_parse_sample(item, f"{where} > samples > {i}") for i, item in enumerate(samples)),
-        _parse_sample(members["origin"], f"{where} > origin") if "origin" in members else None,
+        tuple(parse_sample(item, f"{where} > samples > {i}") for i, item in enumerate(samples)),
+        parse_sample(members["origin"], f"{where} > origin") if "origin" in members else None,
     )
 
 
-def _parse_sample(value: Any, where: str) -> Sample:
-    members = _members(value, where, ("seed", "config", "environment", "metrics"))
+def parse_sample(value: Any, where: str) -> Sample:
+    """Return the sample a tree describes; `where` is its place in the file, for errors.
+
+    Raises:
+        BaselineError: it is none.
+    """
+    members = members_of(value, where, ("seed", "config", "environment", "metrics"))
     seed = members["seed"]
     return Sample(
         metrics={
             name: _parse_summary(item, f"{where} > metrics > {name}")
-            for name, item in _as_object(members["metrics"], f"{where} > metrics").items()
+            for name, item in as_object(members["metrics"], f"{where} > metrics").items()
         },
-        config=_as_object(members["config"], f"{where} > config"),
-        environment=_as_object(members["environment"], f"{where} > environment"),
-        seed=None if seed is None else _parse_int(seed, f"{where} > seed"),
+        config=_parse_plain(members["config"], f"{where} > config"),
+        environment=_parse_plain(members["environment"], f"{where} > environment"),
+        seed=None if seed is None else parse_int(seed, f"{where} > seed"),
     )
+
+
+def _parse_plain(value: Any, where: str) -> dict[str, Any]:
+    """Return an object that can be written again."""
+    return as_object(plain(value, where), where)
 
 
 def _parse_summary(value: Any, where: str) -> Summary:
     numbers: dict[str, Any] = {
-        name: (_parse_int if name in _INT_FIELDS else _parse_float)(item, f"{where} > {name}")
-        for name, item in _members(value, where, _SUMMARY_FIELDS).items()
+        name: (parse_int if name in _INT_FIELDS else parse_float)(item, f"{where} > {name}")
+        for name, item in members_of(value, where, _SUMMARY_FIELDS).items()
     }
     summary = Summary(**numbers)
     if problem := _summary_problem(summary):
-        raise BaselineError(f"{where}: {problem}; {_MEND}")
+        raise BaselineError(f"{where}: {problem}; {MEND}")
     return summary
-
-
-def _parse_int(value: Any, where: str) -> int:
-    if type(value) is not int:
-        raise _wrong(where, "an integer", value)
-    return value
-
-
-def _parse_float(value: Any, where: str) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str, type(None))):
-        raise _wrong(where, "a number", value)
-    try:
-        number = decode_number(value)
-        return None if number is None else float(number)
-    except (ValueError, OverflowError):
-        raise _wrong(where, "a number", value) from None
-
-
-def _members(
-    value: Any, where: str, required: Sequence[str], optional: Sequence[str] = ()
-) -> dict[str, Any]:
-    members = _as_object(value, where)
-    if missing := [key for key in required if key not in members]:
-        raise BaselineError(f'{where}: the key "{missing[0]}" is missing; {_MEND}')
-    if unknown := [key for key in members if key not in (*required, *optional)]:
-        raise BaselineError(f'{where}: the key "{unknown[0]}" is unknown; {_MEND}')
-    return members
-
-
-def _as_object(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong(where, "an object", value)
-    return value
-
-
-def _wrong(where: str, wanted: str, value: Any) -> BaselineError:
-    text = _json(value)
-    shown = text if len(text) <= 40 else f"{text[:40]}..."
-    return BaselineError(f"{where}: {wanted} is needed, not {shown}; {_MEND}")
 
 
 def _summary_problem(summary: Summary) -> str | None:
@@ -487,7 +470,7 @@ def _statistics_problem(summary: Summary, n_finite: int) -> str | None:
         if n_finite == 0 and value is not None:
             return f"{name} is {value!r} though no record is finite"
         if n_finite > 0 and (value is None or not math.isfinite(value)):
-            return f"{name} is {_json(encode_number(value))} though records are finite"
+            return f"{name} is {on_one_line(encode_number(value))} though records are finite"
     if n_finite == 0:
         return None
     low, high = values["min"], values["max"]
@@ -508,5 +491,5 @@ def _last_problem(summary: Summary, n_finite: int) -> str | None:
     else:
         low: Any = summary.min
         agrees = n_finite > 0 and low <= last <= summary.max
-    shown = _json(encode_number(last))
+    shown = on_one_line(encode_number(last))
     return None if agrees else f"last {shown} is not among the values that min, max and n describe"

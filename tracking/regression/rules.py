@@ -4,6 +4,10 @@ A metric is compared with the samples of the baseline that have it. Samples of t
 are its references; where there are none, all samples stand in for them, which settles missing
 metrics, counts and non-finite values and leaves other values `not_comparable`.
 
+Five samples and more, of a test that takes a seed, are compared by the statistical rule of
+`sampling`, whatever the seeds. A run that it suspects is red until runs of fresh seeds say
+otherwise.
+
 Where a rule leaves a doubt it is never green: a metric that only some samples have is missed when
 it is absent, and a value that is not finite passes only if a reference has the very same.
 """
@@ -11,158 +15,111 @@ it is absent, and a value that is not finite passes only if a reference has the 
 from __future__ import annotations
 
 import math
-import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeGuard
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from tracking.errors import InvalidArgumentError
-from tracking.model import STATISTICS, Direction, Verdict, encode_number
-from tracking.regression.direction import infer_direction
+from tracking.model import Direction, Summary, Verdict
+from tracking.regression.checks import (
+    Check,
+    Comparison,
+    from_to,
+    is_finite,
+    is_same,
+    number_text,
+    scaled,
+    worst,
+)
+from tracking.regression.sampling import MIN_SAMPLES, SampleTest, confirm, screen
+from tracking.regression.student import has_scipy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from tracking.model import Summary
     from tracking.regression.baseline import Sample
-
-SEVERITY = (
-    Verdict.IDENTICAL,
-    Verdict.WITHIN,
-    Verdict.IMPROVED,
-    Verdict.UNDERPOWERED,
-    Verdict.NEW_METRIC,
-    Verdict.NOT_COMPARABLE,
-    Verdict.NO_BASELINE,
-    Verdict.INCOMPLETE,
-    Verdict.GRAPH_CHANGED,
-    Verdict.REGRESSED,
-    Verdict.BOUND_FAILED,
-    Verdict.TRUNCATED,
-    Verdict.NON_FINITE,
-    Verdict.MISSING_METRIC,
-    Verdict.UNREADABLE_BASELINE,
-)
-"""Every verdict from the mildest to the worst: what passes, what warns, what fails by default."""
-
-_RANK = {verdict: rank for rank, verdict in enumerate(SEVERITY)}
-
-# Differences of numbers beyond this size could overflow; such numbers are halved first.
-_SAFE_MAX = 1e300
+    from tracking.regression.settings import MetricSettings
 
 
 @dataclass(frozen=True)
-class MetricSettings:
-    """How one metric is compared.
+class Context:
+    """What a comparison knows beside the numbers.
 
     Attributes:
-        direction: which way the metric gets better, or None to infer it from its name.
-        rel: tolerance as a fraction of the size of the baseline's value.
-        abs: tolerance in the unit of the metric. The larger of the two counts, its bound included.
-        statistics: names of the statistics that are compared, one or more of
-            `tracking.model.STATISTICS`.
-
-    Raises:
-        InvalidArgumentError: a field is none of this.
+        seed: seed of the run, or None where it had none.
+        n_checks: how many checks of the session the statistical rule decides, the same in every
+            process: they share the session's rate of false reds.
+        fresh: what runs of fresh seeds gave, to confirm a suspect; none before it is one.
+        origin: the sample that drift is measured from; None where that is of another variant.
     """
 
-    direction: Direction | None
-    rel: float
-    abs: float
-    statistics: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if self.direction is not None and not isinstance(self.direction, Direction):
-            raise InvalidArgumentError("direction", f"{self.direction!r} is not a Direction")
-        for name, value in (("rel", self.rel), ("abs", self.abs)):
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not 0 <= value <= sys.float_info.max:
-                raise InvalidArgumentError(name, f"a finite number >= 0 is needed, not {value!r}")
-        names = self.statistics
-        are_known = isinstance(names, tuple) and all(name in STATISTICS for name in names)
-        if not names or not are_known:
-            wanted = f"one or more of {', '.join(STATISTICS)} in a tuple"
-            raise InvalidArgumentError("statistics", f"{wanted} are needed, not {names!r}")
-
-    def allowance(self, baseline: float) -> float:
-        """Return the size of the largest change from `baseline` that passes, as pytest.approx."""
-        return max(self.abs, self.rel * abs(baseline))
-
-    def direction_of(self, metric: str, statistic: str) -> Direction:
-        """Return which way a statistic of `metric` gets better.
-
-        A direction that was chosen holds for every statistic. An inferred one says nothing about
-        `std`: a larger spread of an accuracy is no improvement.
-        """
-        if self.direction is not None:
-            return self.direction
-        return Direction.BOTH if statistic == "std" else infer_direction(metric)
+    seed: int | None = None
+    n_checks: int = 1
+    fresh: Sequence[Mapping[str, Summary]] = ()
+    origin: Sample | None = None
 
 
-DEFAULT_SETTINGS = MetricSettings(None, rel=0.05, abs=1e-12, statistics=("tail", "mean"))
-"""How a metric is compared that nobody said anything about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What comparing one number of a metric found.
-
-    Attributes:
-        metric: name of the metric.
-        statistic: what was compared: a name of `tracking.model.STATISTICS`, or n, n_nan or n_inf.
-            A metric that only one side has gets one check, under its first statistic.
-        verdict: what was found.
-        baseline: the baseline's value, of several the median or for counts the nearest; None where
-            it has none.
-        current: the run's value, None where it has none.
-        allowance: size of the largest change that passes, None where no size of change decides.
-        message: what a reader has to know, in one line; empty for identical and within.
-    """
+@dataclass(frozen=True)
+class _Case:
+    """One statistic of one metric of a run, and what it is compared with."""
 
     metric: str
     statistic: str
-    verdict: Verdict
-    baseline: float | None
-    current: float | None
-    allowance: float | None
-    message: str
+    chosen: MetricSettings
+    context: Context
+    population: Sequence[Summary]  # of all samples
+    references: Sequence[Summary]  # of those that have the run's seed, where there are any
+    current: Summary
+    foreign: str  # what to say of the seeds where no sample has the run's
 
     @property
-    def change(self) -> float | None:
-        """`current - baseline`, None unless both are finite; infinite where it overflows."""
-        if _is_finite(self.current) and _is_finite(self.baseline):
-            return self.current - self.baseline
-        return None
+    def now(self) -> float | None:
+        value: float | None = getattr(self.current, self.statistic)
+        return value
+
+    def values_of(self, summaries: Sequence[Summary]) -> list[float | None]:
+        return [getattr(summary, self.statistic) for summary in summaries]
 
     @property
-    def relative_change(self) -> float | None:
-        """`(current - baseline) / abs(baseline)`, None where that is no finite number."""
-        return _relative_change(self.baseline, self.current)
+    def direction(self) -> Direction:
+        return self.chosen.direction_of(self.metric, self.statistic)
 
+    @property
+    def sampled(self) -> list[float]:
+        """What the statistical rule compares with."""
+        return [value for value in self.values_of(self.population) if is_finite(value)]
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What comparing a run with its baseline found.
+    @property
+    def wanting(self) -> str:
+        """What the statistical rule lacks; empty where it decides."""
+        if self.context.seed is None:
+            return "the statistical rule needs runs with a seed"
+        if len(self.sampled) < MIN_SAMPLES:
+            return f"samples: {len(self.sampled)}, the statistical rule needs {MIN_SAMPLES}"
+        if not has_scipy():
+            return "scipy is not installed: pip install 'pytest-sgtrack[stats]'"
+        return ""
 
-    Attributes:
-        verdict: the worst of the checks by `SEVERITY`. Where a policy colours verdicts in another
-            order, colour the checks and take the worst colour.
-        checks: by metric, then counts before statistics.
-    """
+    def check(
+        self,
+        verdict: Verdict,
+        baseline: float | None,
+        allowance: float | None,
+        message: str,
+        *,
+        detectable: float | None = None,
+        warning: str = "",
+    ) -> Check:
+        identity = (self.metric, self.statistic, verdict)
+        return Check(*identity, baseline, self.now, allowance, message, detectable, warning)
 
-    verdict: Verdict
-    checks: tuple[Check, ...]
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the last of `verdicts` in the order of `SEVERITY`; IDENTICAL where there are none."""
-    return max(verdicts, key=_RANK.__getitem__, default=Verdict.IDENTICAL)
+    def went(self, baseline: float | None) -> str:
+        return f"{self.metric}: {self.statistic} went {from_to(baseline, self.now)}"
 
 
 def compare(
     samples: Sequence[Sample] | None,
     current: Mapping[str, Summary],
     settings: Callable[[str], MetricSettings],
-    seed: int | None,
+    context: Context,
 ) -> Comparison:
     """Compare what a run recorded with its baseline.
 
@@ -170,24 +127,26 @@ def compare(
         samples: the samples of the baseline's entry; None (or none) where there is no baseline.
         current: summary of each metric of the run, by name.
         settings: gives how a metric is compared, by its name.
-        seed: seed of the run, or None where it had none.
+        context: what else is known.
 
     Returns:
         The checks of all metrics of either side and the worst of their verdicts.
     """
     if not samples:
-        checks = [
+        new = [
             _check_new(metric, Verdict.NO_BASELINE, current[metric], settings(metric))
             for metric in sorted(current)
         ]
-        return Comparison(Verdict.NO_BASELINE, tuple(checks))
+        return Comparison(Verdict.NO_BASELINE, tuple(new))
     metrics = set(current).union(*(sample.metrics for sample in samples))
-    checks = [
-        check
+    judged = [
+        found
         for metric in sorted(metrics)
-        for check in _check_metric(metric, samples, current.get(metric), settings(metric), seed)
+        for found in _check_metric(metric, samples, current.get(metric), settings(metric), context)
     ]
-    return Comparison(worst(check.verdict for check in checks), tuple(checks))
+    checks = tuple(found for found, _ in judged)
+    is_suspect = any(is_suspect for _, is_suspect in judged)
+    return Comparison(worst(check.verdict for check in checks), checks, is_suspect)
 
 
 def _check_metric(
@@ -195,36 +154,38 @@ def _check_metric(
     samples: Sequence[Sample],
     current: Summary | None,
     chosen: MetricSettings,
-    seed: int | None,
-) -> Iterator[Check]:
+    context: Context,
+) -> Iterator[tuple[Check, bool]]:
+    """Yield checks, each with whether it is but a suspicion."""
     known = [sample for sample in samples if metric in sample.metrics]
-    own = [sample for sample in known if sample.seed == seed]
-    references = [sample.metrics[metric] for sample in own or known]
+    population = [sample.metrics[metric] for sample in known]
+    own = [sample.metrics[metric] for sample in known if sample.seed == context.seed]
+    references = own or population
     if current is None:
-        yield _check_missing(metric, references, chosen)
+        yield _check_missing(metric, references, chosen), False
     elif not references:
-        yield _check_new(metric, Verdict.NEW_METRIC, current, chosen)
+        yield _check_new(metric, Verdict.NEW_METRIC, current, chosen), False
     else:
-        yield from _check_counts(metric, references, current)
-        foreign = "" if own else _seeds_text(seed, {sample.seed for sample in known})
+        for check in _check_counts(metric, references, current):
+            yield check, False
+        foreign = "" if own else _seeds_text(context.seed, {sample.seed for sample in known})
+        known_as = (chosen, context, population, references, current, foreign)
         for statistic in chosen.statistics:
-            yield _check_statistic(metric, statistic, references, current, chosen, foreign)
+            yield _check_statistic(_Case(metric, statistic, *known_as))
 
 
 def _check_new(metric: str, verdict: Verdict, current: Summary, chosen: MetricSettings) -> Check:
     statistic = chosen.statistics[0]
     lacking = "no baseline yet" if verdict is Verdict.NO_BASELINE else "not in the baseline"
-    message = f"{metric}: {lacking}; this run gave {_values_text(current, chosen)}"
+    message = f"{metric}: {lacking}; this run gave {_values_text([current], chosen)}"
     return Check(metric, statistic, verdict, None, getattr(current, statistic), None, message)
 
 
 def _check_missing(metric: str, references: Sequence[Summary], chosen: MetricSettings) -> Check:
     statistic = chosen.statistics[0]
     baseline = _middle([getattr(reference, statistic) for reference in references])
-    message = (
-        f"{metric}: not recorded by this run; the baseline has"
-        f" {_values_text(references[0], chosen)}"
-    )
+    had = _values_text(references, chosen)
+    message = f"{metric}: not recorded by this run; the baseline has {had}"
     return Check(metric, statistic, Verdict.MISSING_METRIC, baseline, None, None, message)
 
 
@@ -232,7 +193,7 @@ def _check_counts(metric: str, references: Sequence[Summary], current: Summary) 
     """Yield a check for each count that differs from the nearest reference's."""
     n = min((reference.n for reference in references), key=lambda n: (abs(n - current.n), n))
     if current.n != n:
-        change = f"{metric}: n went {_from_to(n, current.n)}"
+        change = f"{metric}: n went {from_to(n, current.n)}"
         message = f"{change}; a run has to have as many records as the baseline, allowance 0"
         yield Check(metric, "n", Verdict.TRUNCATED, n, current.n, 0, message)
     # The nearest in both counts together: the NaN of one sample and the infinities of another
@@ -240,7 +201,7 @@ def _check_counts(metric: str, references: Sequence[Summary], current: Summary) 
     nearest = min(references, key=lambda reference: _non_finite_distance(reference, current))
     for statistic in ("n_nan", "n_inf"):
         before, now = getattr(nearest, statistic), getattr(current, statistic)
-        change = f"{metric}: {statistic} went {_from_to(before, now)}"
+        change = f"{metric}: {statistic} went {from_to(before, now)}"
         if now > before:
             message = f"{change}; more non-finite records than in the baseline, allowance 0"
             yield Check(metric, statistic, Verdict.NON_FINITE, before, now, 0, message)
@@ -248,73 +209,166 @@ def _check_counts(metric: str, references: Sequence[Summary], current: Summary) 
             yield Check(metric, statistic, Verdict.IMPROVED, before, now, 0, change)
 
 
-def _non_finite_distance(reference: Summary, current: Summary) -> tuple[int, int]:
-    """Return how many non-finite records `current` has too many, and how far it is in all."""
+def _non_finite_distance(reference: Summary, current: Summary) -> tuple[int, int, int]:
+    """Return how many non-finite records `current` has too many, and how far it is in all.
+
+    The last number only tells apart what is as far, whatever the order of samples.
+    """
     changes = (current.n_nan - reference.n_nan, current.n_inf - reference.n_inf)
-    return sum(max(0, change) for change in changes), sum(map(abs, changes))
+    return sum(max(0, change) for change in changes), sum(map(abs, changes)), -reference.n_nan
 
 
-def _check_statistic(
-    metric: str,
-    statistic: str,
-    references: Sequence[Summary],
-    current: Summary,
-    chosen: MetricSettings,
-    foreign: str,
-) -> Check:
-    now: float | None = getattr(current, statistic)
-    values: list[float | None] = [getattr(reference, statistic) for reference in references]
+def _check_statistic(case: _Case) -> tuple[Check, bool]:
+    now, values = case.now, case.values_of(case.references)
+    is_known = any(is_same(now, value) for value in values)
+    if is_known and not case.foreign:
+        return _identical(case), False
     baseline = _middle(values)
-    is_known = any(_is_same(now, value) for value in values)
-    if is_known and not foreign:
-        allowance = chosen.allowance(now) if _is_finite(now) else None
-        return Check(metric, statistic, Verdict.IDENTICAL, now, now, allowance, "")
-    if not foreign and _is_finite(now) and _is_finite(baseline):
-        return _check_tolerance(metric, statistic, baseline, now, chosen)
-    change = f"{metric}: {statistic} went {_from_to(baseline, now)}"
+    if is_finite(now) and is_finite(baseline):
+        return _check_value(case, now, baseline)
     # A number where the baseline has none is a gain only if fewer records are non-finite; else
     # the NaN has merely moved, as from the last record to the one before it.
-    is_gain = _is_finite(now) and not _is_finite(baseline) and _has_fewer(current, references)
-    if foreign and (is_known or is_gain or (_is_finite(now) and _is_finite(baseline))):
-        message = f"{change}, but {foreign}, and runs of different seeds need not agree"
-        return Check(metric, statistic, Verdict.NOT_COMPARABLE, baseline, now, None, message)
+    is_gain = is_finite(now) and _has_fewer(case.current, case.references)
+    if case.foreign and (is_known or is_gain):
+        return _not_comparable(case, baseline), False
     if is_gain:
-        return Check(metric, statistic, Verdict.IMPROVED, baseline, now, None, change)
-    message = f"{change}; a value that is not finite passes only if the baseline has the same"
-    return Check(metric, statistic, Verdict.NON_FINITE, baseline, now, None, message)
+        return case.check(Verdict.IMPROVED, baseline, None, case.went(baseline)), False
+    message = f"{case.went(baseline)}; a value that is not finite passes only if the baseline has"
+    return case.check(Verdict.NON_FINITE, baseline, None, f"{message} the same"), False
 
 
-def _check_tolerance(
-    metric: str, statistic: str, baseline: float, now: float, chosen: MetricSettings
-) -> Check:
-    allowance = chosen.allowance(baseline)
-    scaled_now, scaled_baseline, scaled_abs = _scaled(now, baseline, chosen.abs)
-    change = scaled_now - scaled_baseline
-    if abs(change) <= max(scaled_abs, chosen.rel * abs(scaled_baseline)):
-        return Check(metric, statistic, Verdict.WITHIN, baseline, now, allowance, "")
-    direction = chosen.direction_of(metric, statistic)
-    is_better = change < 0 if direction is Direction.LOWER else change > 0
-    if is_better and direction is not Direction.BOTH:
-        verdict, better = Verdict.IMPROVED, f"{direction} is better"
-    elif direction is Direction.BOTH:
-        verdict, better = Verdict.REGRESSED, "either way counts"
-    else:
-        verdict, better = Verdict.REGRESSED, f"{direction} is better"
+def _identical(case: _Case) -> Check:
+    now, allowance, detectable = case.now, None, None
+    if is_finite(now):
+        allowance = detectable = case.chosen.allowance(now)
+        if not case.wanting:
+            found = _screened(case, now)
+            allowance, detectable = found.allowance, found.detectable
+    return case.check(Verdict.IDENTICAL, now, allowance, "", detectable=detectable)
+
+
+def _check_value(case: _Case, now: float, baseline: float) -> tuple[Check, bool]:
+    """Check a finite value against finite ones."""
+    if not case.wanting:
+        return _check_samples(case, now)
+    if case.foreign:
+        return _not_comparable(case, baseline, case.wanting), False
+    check = _check_tolerance(case, now, baseline)
+    if check.verdict is Verdict.WITHIN:
+        check = _check_drift(case, now, baseline) or check
+    if check.verdict is Verdict.WITHIN and case.context.seed is not None and len(case.sampled) > 1:
+        message = f"{case.went(baseline)}; compared by tolerance only ({case.wanting})"
+        check = replace(check, verdict=Verdict.UNDERPOWERED, message=message)
+    return check, False
+
+
+def _not_comparable(case: _Case, baseline: float | None, wanting: str = "") -> Check:
+    message = f"{case.went(baseline)}, but {case.foreign}, and runs of different seeds need not"
+    message += f" agree ({wanting})" if wanting else " agree"
+    return case.check(Verdict.NOT_COMPARABLE, baseline, None, message)
+
+
+def _check_tolerance(case: _Case, now: float, baseline: float) -> Check:
+    allowance = case.chosen.allowance(baseline)
+    verdict = _tolerated(case, now, baseline)
+    message = ""
+    if verdict is not Verdict.WITHIN:
+        shown = number_text(allowance)
+        message = f"{case.went(baseline)}; {_wish(case.direction)}, allowance {shown}"
+    return case.check(verdict, baseline, allowance, message, detectable=allowance)
+
+
+def _tolerated(case: _Case, now: float, baseline: float) -> Verdict:
+    now, baseline, absolute = scaled(now, baseline, case.chosen.abs)
+    change = now - baseline
+    if abs(change) <= max(absolute, case.chosen.rel * abs(baseline)):
+        return Verdict.WITHIN
+    better = {Direction.LOWER: change < 0, Direction.HIGHER: change > 0, Direction.BOTH: False}
+    return Verdict.IMPROVED if better[case.direction] else Verdict.REGRESSED
+
+
+def _check_drift(case: _Case, now: float, baseline: float) -> Check | None:
+    """Return a check where small accepted steps have added up; None where they have not.
+
+    It is the step across the tolerance of the origin that is red. Who accepts it has seen it. An
+    origin of another seed need not agree, and from one that still is a sample nothing has drifted.
+    """
+    origin = case.context.origin
+    if origin is None or origin.seed != case.context.seed or case.metric not in origin.metrics:
+        return None
+    first: float | None = getattr(origin.metrics[case.metric], case.statistic)
+    if not is_finite(first) or first in case.values_of(case.references):
+        return None
+    is_crossed = _tolerated(case, now, first) is Verdict.REGRESSED
+    if not is_crossed or _tolerated(case, baseline, first) is Verdict.REGRESSED:
+        return None
+    allowance = case.chosen.allowance(first)
     message = (
-        f"{metric}: {statistic} went {_from_to(baseline, now)};"
-        f" {better}, allowance {_number_text(allowance)}"
+        f"{case.went(first)} since its origin, in steps that were accepted one by one;"
+        f" {_wish(case.direction)}, allowance {number_text(allowance)}"
     )
-    return Check(metric, statistic, verdict, baseline, now, allowance, message)
+    return case.check(Verdict.REGRESSED, first, allowance, message, detectable=allowance)
 
 
-def _is_finite(value: float | None) -> TypeGuard[float]:
-    return value is not None and math.isfinite(value)
+def _screened(case: _Case, now: float) -> SampleTest:
+    return screen(case.sampled, now, case.direction, case.chosen.floor, case.chosen.abs)
 
 
-def _is_same(a: float | None, b: float | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return a == b or (math.isnan(a) and math.isnan(b))
+def _check_samples(case: _Case, now: float) -> tuple[Check, bool]:
+    """Check a value by the statistical rule; a suspect by runs of fresh seeds, once there are."""
+    found, fresh = _screened(case, now), case.context.fresh
+    is_suspect = found.is_significant_worse
+    verdict, message, warning = Verdict.WITHIN, "", ""
+    if is_suspect or found.is_significant_better:
+        verdict = Verdict.REGRESSED if is_suspect else Verdict.IMPROVED
+        allowed = f"allowance {number_text(found.allowance)} by {len(case.sampled)} samples"
+        message = f"{case.went(found.centre)}; {_wish(case.direction)}, {allowed}"
+    if is_suspect and fresh:
+        is_confirmed, what = _confirmed(case, fresh)
+        if is_confirmed:
+            message = f"{message}; {what}"
+        else:
+            went = case.went(found.centre)
+            verdict, message, warning = Verdict.WITHIN, "", f"{went} under this seed; {what}"
+    elif is_suspect:
+        message = f"{message}; not confirmed by fresh seeds"
+    check = case.check(
+        *(verdict, found.centre, found.allowance, message),
+        detectable=found.detectable,
+        warning=warning,
+    )
+    return check, is_suspect and not fresh
+
+
+def _confirmed(case: _Case, fresh: Sequence[Mapping[str, Summary]]) -> tuple[bool, str]:
+    """Return whether runs of fresh seeds leave a suspect red, and what they gave."""
+    values = [_fresh_value(case, metrics.get(case.metric)) for metrics in fresh]
+    finite = [value for value in values if is_finite(value)]
+    n = len(fresh)
+    if len(finite) < n:
+        # Runs that failed cannot acquit: who lacks them would compare the lucky seeds.
+        return True, f"{n - len(finite)} of {n} runs of fresh seeds gave nothing to compare"
+    rule = (case.direction, case.context.n_checks, case.chosen.floor, case.chosen.abs)
+    found = confirm(case.sampled, finite, *rule)
+    gave = from_to(found.centre, found.current)
+    if found.is_significant_worse:
+        return True, f"confirmed by {n} runs of fresh seeds, {gave}"
+    return False, f"{n} runs of fresh seeds did not confirm it, {gave}"
+
+
+def _fresh_value(case: _Case, summary: Summary | None) -> float | None:
+    """Return a fresh run's value, None where its records would be red whatever their values."""
+    if summary is None:
+        return None
+    counts = _check_counts(case.metric, case.population, summary)
+    if any(check.verdict is not Verdict.IMPROVED for check in counts):
+        return None
+    value: float | None = getattr(summary, case.statistic)
+    return value
+
+
+def _wish(direction: Direction) -> str:
+    return "either way counts" if direction is Direction.BOTH else f"{direction} is better"
 
 
 def _has_fewer(current: Summary, references: Sequence[Summary]) -> bool:
@@ -323,48 +377,22 @@ def _has_fewer(current: Summary, references: Sequence[Summary]) -> bool:
 
 
 def _middle(values: Sequence[float | None]) -> float | None:
-    """Return the median of the finite ones among `values`, or the first where none is."""
-    finite = sorted(filter(_is_finite, values))
+    """Return the median of the finite ones among `values`, or any where none is."""
+    finite = sorted(filter(is_finite, values))
     if not finite:
-        return values[0]
+        return min(values, key=repr)  # the same in whatever order they come
     low, high = finite[(len(finite) - 1) // 2], finite[len(finite) // 2]
     middle = (low + high) / 2
     return middle if math.isfinite(middle) else low / 2 + high / 2
 
 
-def _scaled(*values: float) -> tuple[float, ...]:
-    """Return `values`, all halved where their differences could overflow."""
-    if max(map(abs, values)) <= _SAFE_MAX:
-        return values
-    return tuple(value / 2 for value in values)
-
-
-def _relative_change(baseline: float | None, current: float | None) -> float | None:
-    if not _is_finite(current) or not _is_finite(baseline):
-        return None
-    now, before = _scaled(current, baseline)
-    change = (now - before) / abs(before) if before else math.inf
-    return change if math.isfinite(change) else None
-
-
-def _number_text(value: float | None) -> str:
-    if value is None:
-        return "no finite value"
-    return f"{value:.6g}" if math.isfinite(value) else str(encode_number(value))
-
-
-def _from_to(baseline: float | None, current: float | None) -> str:
-    """Return the change as text, with the digits it takes to see it."""
-    before, after = _number_text(baseline), _number_text(current)
-    if before == after and not _is_same(baseline, current):
-        before, after = repr(baseline), repr(current)
-    relative = _relative_change(baseline, current)
-    return f"from {before} to {after}" + ("" if relative is None else f" ({100 * relative:+.3g} %)")
-
-
-def _values_text(summary: Summary, chosen: MetricSettings) -> str:
-    values = (f"{name} {_number_text(getattr(summary, name))}" for name in chosen.statistics)
-    return ", ".join(values)
+def _values_text(summaries: Sequence[Summary], chosen: MetricSettings) -> str:
+    """Return what summaries have of each statistic that is compared, of several the median."""
+    middles = {
+        name: _middle([getattr(summary, name) for summary in summaries])
+        for name in chosen.statistics
+    }
+    return ", ".join(f"{name} {number_text(value)}" for name, value in middles.items())
 
 
 def _seeds_text(seed: int | None, seeds: Collection[int | None]) -> str:

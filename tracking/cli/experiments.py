@@ -1,58 +1,19 @@
-"""The command `sgtrack`, also `python -m tracking`: the only place of this package that prints.
-
-Exit codes: `OK`, `FOUND` (there is something to look at), `USAGE` (argparse's), `TROUBLE` (a file
-could not be used).
-"""
+"""`sgtrack check` and `sgtrack recover`: experiments whose processes may have died."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracking import ExperimentDBManager, TrackingError, __version__, recover
+from tracking import ExperimentDBManager, TrackingError, recover
+from tracking.cli.output import FOUND, OK, TROUBLE, complain, say
 from tracking.journal import SUFFIX
 from tracking.recovery import SET_ASIDE_SUFFIX, dead_segments, is_alive, newer_format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-OK = 0
-FOUND = 1
-USAGE = 2
-TROUBLE = 3
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
-    try:
-        return command(options)
-    except TrackingError as error:
-        print(_printable(f"sgtrack: {error}"), file=sys.stderr)
-        return TROUBLE
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sgtrack", description="Look after experiments that pytest --sg-track recorded."
-    )
-    parser.add_argument("--version", action="version", version=f"sgtrack {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in (("check", check), ("recover", recover_all)):
-        summary = (command.__doc__ or "").partition("\n")[0]
-        subparser = commands.add_parser(name, help=summary, description=command.__doc__)
-        subparser.add_argument(
-            "--dir",
-            type=Path,
-            default=Path("experiments"),
-            help="folder of the experiments (default: %(default)s)",
-        )
-        subparser.set_defaults(command=command)
-    return parser
+    import argparse
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 def check(options: argparse.Namespace) -> int:
@@ -65,14 +26,14 @@ def check(options: argparse.Namespace) -> int:
     code = _of_each(options.dir, _check)
     if code == OK:
         n_experiments = len(list(_experiments(options.dir)))
-        print(f"{options.dir}: {n_experiments} experiments, nothing to report")
+        say(f"{options.dir}: {n_experiments} experiments, nothing to report")
     return code
 
 
 def _check(path: Path) -> int:
     problems = list(_problems(path))
     for line in (*problems, *_remarks(path)):
-        print(_printable(line))
+        say(line)
     return FOUND if problems else OK
 
 
@@ -89,7 +50,7 @@ def _recover(path: Path) -> int:
     problems = [*found.damaged, *found.newer]
     lines += [f"  {problem}" for problem in problems]
     for line in lines:
-        print(_printable(line))
+        say(line)
     return FOUND if problems else OK
 
 
@@ -100,7 +61,7 @@ def _of_each(folder: Path, command: Callable[[Path], int]) -> int:
         try:
             code = command(path)
         except TrackingError as error:
-            print(_printable(f"sgtrack: {error}"), file=sys.stderr)
+            complain(str(error))
             code = TROUBLE
         worst = max(worst, code)
     return worst
@@ -153,8 +114,3 @@ def _remarks(path: Path) -> Iterator[str]:
             f"{path}: run {run_id} {name} has not ended, and the original does not say whose it is;"
             " left alone"
         )
-
-
-def _printable(text: str) -> str:
-    """Return a text without what would steer the terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
