@@ -1,3 +1,12 @@
 """Settings of this repository's own tests."""
 
+import os
+
+from hypothesis import settings
+
 pytest_plugins = ["pytester"]
+
+# The default run is for every change; `tox -e faults` takes its time.
+settings.register_profile("default", max_examples=40)
+settings.register_profile("full", max_examples=400, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

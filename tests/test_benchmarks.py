@@ -29,6 +29,7 @@ def whats(markdown: str) -> list[str]:
     return [re.sub(r"[\d,]*\d", "N", row.split("|")[1].strip()) for row in rows]
 
 
+@pytest.mark.slow
 def test_a_quick_run_gives_every_row_that_the_document_has(tmp_path):
     written = tmp_path / "performance.md"
     written.write_text("# Words\n\n## Figures\n\nold\n", encoding="utf-8")

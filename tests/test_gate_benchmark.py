@@ -32,6 +32,7 @@ def whats(markdown: str) -> list[str]:
     return [re.sub(r"[\d,]*\d", "N", row[0]) for row in figures(markdown)]
 
 
+@pytest.mark.slow
 def test_a_quick_run_gives_every_row_that_the_document_has(tmp_path):
     written = tmp_path / "gate.md"
     written.write_text("# Words\n\n## Figures\n\nold\n", encoding="utf-8")

@@ -602,6 +602,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow  # tests/faults/test_opening.py has it in short
 def test_eight_processes_open_a_fresh_store_at_once(tmp_path):
     n_processes, n_rounds = 8, 20
     done = subprocess.run(

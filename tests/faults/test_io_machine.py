@@ -387,7 +387,7 @@ class TestFaultyStoreInFull(FaultyStore.TestCase):
     settings = settings(max_examples=3_000, stateful_step_count=50, deadline=None)
 
 
-SHORT = 32  # the short version takes the first calls and then every so many, others for each case
+SHORT = 64  # the short version takes the first calls and then every so many, others for each case
 
 
 @pytest.mark.parametrize("stride", [SHORT, pytest.param(1, marks=pytest.mark.slow)])

@@ -195,7 +195,7 @@ def contents_of_adopted():
         return contents_of(Path(folder) / "e.db")
 
 
-SHORT = 20  # the short version takes few of the points that write one page of many
+SHORT = 40  # the short version takes few of the points that write one page of many
 
 SCENARIOS = {
     "record and drain": (prepare_nothing, RECORDING, check_records),

@@ -151,6 +151,7 @@ MANY = """
 @needs("scipy")
 @needs("xdist")
 @needs("pytest_randomly")
+@pytest.mark.slow  # test_xdist.py has the same in short
 def test_order_and_processes_change_no_verdict(project):
     project.write(MANY).accepted("--sg-track-samples=5")
     shuffled = [("-p", "randomly", f"--randomly-seed={seed}") for seed in (1, 2)]

@@ -81,7 +81,7 @@ def disk(project):
     subprocess.run(["umount", "--lazy", place], check=True)
 
 
-both_ways = pytest.mark.parametrize("way", ["no-xdist", "n2"])
+both_ways = pytest.mark.parametrize("way", ["no-xdist", pytest.param("n2", marks=pytest.mark.slow)])
 
 
 def outcomes(result):
