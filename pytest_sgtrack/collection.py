@@ -11,10 +11,10 @@ import pytest
 from pytest_sgtrack.markers import NAME, read_markers
 from pytest_sgtrack.names import baseline_key, test_id
 from tracking import BaselineError
-from tracking.regression import baseline_path, find_baselines, load_baseline
+from tracking.regression import baseline_path, find_baselines
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from pytest_sgtrack.options import Settings
 
@@ -104,11 +104,16 @@ class Collection:
         cache = getattr(self._config, "cache", None)
         return bool(is_filtered and cache is not None and cache.get("cache/lastfailed", {}))
 
-    def unused(self) -> tuple[dict[Path, list[str]], list[str]]:
+    def unused(
+        self, entries_of: Callable[[Path], Iterable[str]]
+    ) -> tuple[dict[Path, list[str]], list[str]]:
         """Find entries of baseline files that belong to no test.
 
         They are looked for in the files of modules that were collected whole, and below the
         folders that were asked for in those whose module is gone.
+
+        Args:
+            entries_of: gives the names of the entries of a baseline file.
 
         Returns:
             Names of entries by baseline file, and what could not be read.
@@ -118,7 +123,7 @@ class Collection:
         unused, problems = {}, []
         for path in sorted({*self._keys, *self._left_alone()} - self._broken):
             try:
-                gone = sorted(set(load_baseline(path)) - self._keys.get(path, set()))
+                gone = sorted(set(entries_of(path)) - self._keys.get(path, set()))
             except BaselineError as error:
                 problems.append(str(error))
                 continue

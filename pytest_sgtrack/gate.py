@@ -294,6 +294,17 @@ class Gate:
             self._paths[item.path] = baseline_path(item.path)
         return self._paths[item.path], baseline_key(item, markers.key)
 
+    def entries_of(self, path: Path) -> dict[str, Entry]:
+        """Return the entries of a baseline file as this session has read it.
+
+        Raises:
+            BaselineError: it cannot be read.
+        """
+        entries = self._load(path)
+        if isinstance(entries, BaselineError):
+            raise entries
+        return entries
+
     def _load(self, path: Path) -> dict[str, Entry] | BaselineError:
         if path not in self._entries:
             try:

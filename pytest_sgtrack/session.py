@@ -428,7 +428,9 @@ class SessionPlugin:
         is_incomplete = bool(self._trouble) or any(
             result.verdict is Verdict.INCOMPLETE for result in results
         )
-        self._unused, _ = self._collection.unused()  # tests say which file cannot be read
+        self._unused, _ = self._collection.unused(
+            self._gate.entries_of
+        )  # tests say which file cannot be read
         if self._problems:
             session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
         elif (is_incomplete and (self._settings.is_strict or self._settings.is_ci)) or (
@@ -442,7 +444,7 @@ class SessionPlugin:
         elif session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             problems = ["not everything could be collected"]
         else:
-            unused, unread = self._collection.unused()
+            unused, unread = self._collection.unused(self._gate.entries_of)
             self._unused, unwritten = prune(unused)
             problems = unread + unwritten
         if problems:
