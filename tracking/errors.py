@@ -72,6 +72,10 @@ class JournalError(StoreError):
     """A journal segment could not be created, extended or read."""
 
 
+class NewerFormatError(JournalError):
+    """The segment was written by a newer version of this library; it is left untouched."""
+
+
 class BaselineError(TrackingError):
     """A baseline file cannot be read, or what should go into it is not a baseline."""
 

@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import adler32
 
 from tracking import filesystem
-from tracking.errors import JournalError
+from tracking.errors import JournalError, NewerFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,10 +80,6 @@ _WORTH_NUMPY_FRAMES = 100_000  # and from here on so much that it is worth impor
 
 if sys.byteorder != "little":  # pragma: no cover
     raise ImportError("tracking writes its journal in little-endian order; this machine is not")
-
-
-class NewerFormatError(JournalError):
-    """The segment was written by a newer version of this library; it is left untouched."""
 
 
 class Owner(NamedTuple):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracking import journal
 from tracking.connection import journal_folder
-from tracking.errors import JournalError
+from tracking.errors import JournalError, NewerFormatError
 from tracking.events import decode
 from tracking.experiment_db import AbandonedRun, Drained
 from tracking.records import Batch
@@ -99,7 +99,7 @@ def recover(db: ExperimentDBManager) -> Recovery:
     for path in found:
         try:
             n_drained, n_damaged, words = _drain(db, path)
-        except journal.NewerFormatError as error:
+        except NewerFormatError as error:
             newer.append(str(error))
             continue
         except JournalError as error:
@@ -143,7 +143,7 @@ def newer_format_of(path: Path) -> str | None:
     try:
         with path.open("rb") as segment:
             journal.Header.unpack(segment.read(journal.HEADER_SIZE), path)
-    except journal.NewerFormatError as error:
+    except NewerFormatError as error:
         return str(error)
     except (JournalError, OSError):
         pass  # reading all of it will tell what is wrong
