@@ -15,7 +15,7 @@ from pathlib import Path
 from zlib import adler32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking import journal
@@ -492,7 +492,6 @@ def test_a_frame_cut_at_any_byte_is_not_accepted(tmp_path, filler):
 
 
 @given(**anything_packed, length=st.integers(0, FRAME_SIZE - 1))
-@settings(max_examples=500)
 def test_no_cut_makes_another_frame(step, value, wall_time, channel, length):
     whole = frame(channel, step, value, wall_time)
     cut = whole[:length].ljust(FRAME_SIZE, b"\0")
@@ -632,7 +631,6 @@ def test_the_checks_of_many_frames_are_those_of_each(frames):
 @given(
     **anything_packed, changes=st.dictionaries(st.integers(0, 31), st.integers(0, 255), max_size=2)
 )
-@settings(max_examples=500)
 def test_every_change_of_two_bytes_is_noticed(step, value, wall_time, channel, changes):
     whole = frame(channel, step, value, wall_time)
     changed = bytearray(whole)

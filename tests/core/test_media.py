@@ -227,7 +227,7 @@ def test_values_too_close_for_so_many_buckets_still_get_them(values, bins):
 
 
 @given(st.lists(every_value, max_size=50), st.integers(1, 40), st.sampled_from(["f4", "f8"]))
-@settings(max_examples=500, deadline=None)
+@settings(deadline=None)
 def test_every_value_is_counted_once_where_it_belongs(values, bins, dtype):
     with np.errstate(over="ignore"):
         source = np.array(values).astype(dtype)

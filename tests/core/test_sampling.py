@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tracking.errors import InvalidArgumentError, MissingDependencyError
@@ -211,7 +211,6 @@ def test_one_value_is_red_exactly_beyond_the_allowance(base, new, direction, alp
 # Invariants
 
 
-@settings(max_examples=300)
 @given(every_baseline, every_new, every_direction, every_alpha, every_floor)
 def test_finite_values_give_finite_results(base, new, direction, alpha, floors):
     found = predict(base, new, direction, alpha, **floors)

@@ -148,7 +148,7 @@ def test_the_short_path_sums_without_rounding():
 
 
 @given(every_series)
-@settings(max_examples=400, deadline=None)
+@settings(deadline=None)
 def test_statistics_lie_where_they_must(series):
     steps, values = map(list, zip(*series, strict=True))
     finite = [value for value in values if math.isfinite(value)]
@@ -172,7 +172,7 @@ def test_statistics_lie_where_they_must(series):
 
 
 @given(every_series)
-@settings(max_examples=400, deadline=None)
+@settings(deadline=None)
 def test_both_paths_agree_on_every_series(series):
     steps, values = map(list, zip(*series, strict=True))
     python, vector = (path(steps, values) for path in PATHS)
@@ -186,7 +186,7 @@ def test_both_paths_agree_on_every_series(series):
 
 
 @given(every_series, st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_records_are_taken_by_step_and_then_in_the_order_of_recording(series, rng):
     in_order = [value for _, value in sorted(series, key=lambda record: record[0])]
     steps, values = map(list, zip(*series, strict=True))

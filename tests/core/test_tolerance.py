@@ -9,7 +9,7 @@ import statistics
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking.errors import InvalidArgumentError
@@ -70,7 +70,6 @@ def test_proposals_where_no_share_of_the_median_fits(samples, rel, absolute):
     assert (found.rel, found.abs) == (rel, absolute)
 
 
-@settings(max_examples=300)
 @given(every_baseline, every_direction, st.sampled_from([0.2, 0.01, 1e-6]))
 def test_every_proposal_keeps_the_rate(samples, direction, rate):
     found = propose_tolerance(samples, direction, rate)

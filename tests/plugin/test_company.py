@@ -114,7 +114,7 @@ TIMEOUT = """
 
 @needs("scipy")
 @needs("pytest_timeout")
-@pytest.mark.parametrize("method", ["signal", "thread"])
+@pytest.mark.parametrize("method", ["signal", pytest.param("thread", marks=pytest.mark.slow)])
 def test_a_fresh_run_out_of_time_leaves_a_suspect_red(project, method):
     project.write(TIMEOUT).accepted("--sg-track-samples=5")
     more = ("-p", "timeout", "--timeout=1", f"--timeout-method={method}")
