@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from tracking import BaselineError
 from tracking.regression import (
-    Kind,
     Pending,
     PendingTest,
     extended_entry,
     kinds_of,
     load_baseline,
     load_pending,
+    needs_decision,
     pending_path,
     save_baseline,
     save_pending,
@@ -106,7 +106,7 @@ def write_pending(results: Iterable[TestResult], settings: Settings, rootpath: P
             tests.pop(place, None)
             kinds = kinds_of(result.checks)
             samples = result.accepted_samples()
-            if result.is_acceptable and samples and set(kinds.values()) - {Kind.REWRITTEN}:
+            if result.is_acceptable and samples and needs_decision(kinds):
                 ours[place] = PendingTest(result.test, kinds, samples)
         after = Pending(
             root=Path(os.path.relpath(rootpath, path.parent)).as_posix(),

@@ -24,8 +24,10 @@ from tracking.regression import (
     compare,
     dump_baseline,
     find_baselines,
+    kinds_of,
     load_baseline,
     matching_samples,
+    needs_decision,
     parse_baseline,
     worst,
 )
@@ -170,7 +172,8 @@ class Gate:
         path, key = self._place(item, markers)
         entries = self._load(path)
         if isinstance(entries, BaselineError):
-            return self._unreadable(item, path, key, entries)
+            verdict = Verdict.UNREADABLE_BASELINE
+            return self._without_numbers(item, (path, key), verdict, str(entries))
         entry = entries.get(key)
         if entry is None and not (sample.metrics or bounds):
             return None
@@ -190,8 +193,8 @@ class Gate:
             action = SHOW
         samples = None
         is_enough = len(known) < MIN_SAMPLES or len(fresh) + 1 >= MIN_SAMPLES
-        is_news = any(check.verdict is not Verdict.IDENTICAL for check in checks) or update
-        if is_news and sample.metrics and is_enough and all(one.metrics for one in fresh):
+        is_wanted = update or needs_decision(kinds_of(checks))
+        if is_wanted and sample.metrics and is_enough and all(one.metrics for one in fresh):
             samples = dump_baseline({key: Entry((sample, *fresh), None)})
         return TestResult(
             *(test_id(item), nodeid_of(item), str(path), key, verdict, action, checks, samples),
@@ -268,26 +271,21 @@ class Gate:
             "the test has a baseline and recorded nothing: it does not use `tracker`; if that is"
             " meant, remove its entry from the baseline file"
         )
-        check = Check("", "", Verdict.MISSING_METRIC, None, None, None, message)
-        action = action_of(Verdict.MISSING_METRIC, self._settings)
-        identity = (test_id(item), nodeid_of(item), str(path), key)
-        return TestResult(*identity, Verdict.MISSING_METRIC, action, (check,))
+        return self._without_numbers(item, (path, key), Verdict.MISSING_METRIC, message)
 
     def incomplete(self, item: pytest.Item, trouble: str, markers: MarkerSettings) -> TestResult:
         """Return the result of a test whose recording failed: nothing can be said about it."""
-        check = Check("", "", Verdict.INCOMPLETE, None, None, None, trouble)
-        path, key = self._place(item, markers)
-        action = action_of(Verdict.INCOMPLETE, self._settings)
-        identity = (test_id(item), nodeid_of(item), str(path), key)
-        return TestResult(*identity, Verdict.INCOMPLETE, action, (check,))
+        place = self._place(item, markers)
+        return self._without_numbers(item, place, Verdict.INCOMPLETE, trouble)
 
-    def _unreadable(
-        self, item: pytest.Item, path: Path, key: str, error: BaselineError
+    def _without_numbers(
+        self, item: pytest.Item, place: tuple[Path, str], verdict: Verdict, message: str
     ) -> TestResult:
-        check = Check("", "", Verdict.UNREADABLE_BASELINE, None, None, None, str(error))
-        action = action_of(Verdict.UNREADABLE_BASELINE, self._settings)
+        """Return the result of a test of which a message says it all."""
+        path, key = place
+        check = Check("", "", verdict, None, None, None, message)
         identity = (test_id(item), nodeid_of(item), str(path), key)
-        return TestResult(*identity, Verdict.UNREADABLE_BASELINE, action, (check,))
+        return TestResult(*identity, verdict, action_of(verdict, self._settings), (check,))
 
     def _place(self, item: pytest.Item, markers: MarkerSettings) -> tuple[Path, str]:
         if item.path not in self._paths:

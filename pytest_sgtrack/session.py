@@ -428,9 +428,8 @@ class SessionPlugin:
         is_incomplete = bool(self._trouble) or any(
             result.verdict is Verdict.INCOMPLETE for result in results
         )
-        self._unused, _ = self._collection.unused(
-            self._gate.entries_of
-        )  # tests say which file cannot be read
+        # Which file cannot be read its tests say.
+        self._unused, _ = self._collection.unused(self._gate.entries_of)
         if self._problems:
             session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
         elif (is_incomplete and (self._settings.is_strict or self._settings.is_ci)) or (

@@ -202,3 +202,18 @@ def test_what_was_recorded_elsewhere_is_accepted_where_root_says(accepted, tmp_p
     assert accepted.sgtrack("accept", f"--dir={elsewhere}", "--root=.")[0] == 0
     assert means(accepted) == {"loss": 2.0, "acc": 1.0}
     assert accepted.sgtrack("accept", f"--dir={elsewhere}", "--root=no/such")[0] == 0
+
+
+def test_other_digits_alone_are_nothing_to_accept(project):
+    project.write(
+        """
+        import os
+        def test_it(tracker, sg_seed):
+            tracker.record("loss", 1 + sg_seed / 10 + float(os.environ.get("MORE", 0)), 0)
+        """
+    )
+    assert project.track("--sg-track-samples=2").ret == 0
+    result = project.track(MORE="0.001")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines("1 test compared: 1 underpowered")
+    result.stdout.no_fnmatch_line("*sgtrack accept*")

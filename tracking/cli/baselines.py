@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tracking.cli.output import FOUND, OK, TROUBLE, say, say_table
@@ -25,6 +26,7 @@ from tracking.regression import (
     find_baselines,
     load_baseline,
     load_pending,
+    needs_decision,
     pending_path,
     propose_tolerance,
     read_patterns,
@@ -53,9 +55,10 @@ def pending(options: argparse.Namespace) -> int:
     path, content = _load(options)
     root = _root(options, path, content)
     rows = []
+    entries_of = cache(load_baseline)
     for place, kinds in _chosen(options, content):
         test = content.tests[place]
-        entry = load_baseline(root / place[0]).get(place[1])
+        entry = entries_of(root / place[0]).get(place[1])
         rows += [
             (str(kind), test.test, metric, *_values(entry, test, metric))
             for metric, kind in sorted(kinds.items())
@@ -81,7 +84,9 @@ def accept(options: argparse.Namespace) -> int:
     accepted: dict[Path, int] = {}
     for place, kinds in _decided(options, content):
         file, key = root / place[0], place[1]
-        entries = files.setdefault(file, load_baseline(file))
+        if file not in files:
+            files[file] = load_baseline(file)
+        entries = files[file]
         entry = _accepted(options, content, content.tests[place], kinds, entries.get(key))
         if entry is None:
             entries.pop(key, None)
@@ -238,7 +243,7 @@ def _take_out(
 ) -> None:
     test = tests[place]
     left = {metric: kind for metric, kind in test.kinds.items() if metric not in kinds}
-    if set(left.values()) - {Kind.REWRITTEN}:
+    if needs_decision(left):
         tests[place] = replace(test, kinds=left)
     else:
         del tests[place]

@@ -22,6 +22,7 @@ from tracking.regression.pending import (
     PendingTest,
     kinds_of,
     load_pending,
+    needs_decision,
     pending_path,
     save_pending,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "load_baseline",
     "load_pending",
     "matching_samples",
+    "needs_decision",
     "parse_baseline",
     "pending_path",
     "propose_tolerance",

@@ -130,6 +130,11 @@ def kinds_of(checks: Iterable[Check]) -> dict[str, Kind]:
     return kinds
 
 
+def needs_decision(kinds: Mapping[str, Kind]) -> bool:
+    """Tell whether somebody has to decide on it: more than other digits within what is allowed."""
+    return any(kind is not Kind.REWRITTEN for kind in kinds.values())
+
+
 def load_pending(path: Path) -> Pending:
     """Read a pending file; one that isn't there has nothing in it.
 

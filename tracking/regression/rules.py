@@ -201,11 +201,13 @@ def _check_counts(metric: str, references: Sequence[Summary], current: Summary) 
     nearest = min(references, key=lambda reference: _non_finite_distance(reference, current))
     for statistic in ("n_nan", "n_inf"):
         before, now = getattr(nearest, statistic), getattr(current, statistic)
+        if now == before:
+            continue
         change = f"{metric}: {statistic} went {from_to(before, now)}"
         if now > before:
             message = f"{change}; more non-finite records than in the baseline, allowance 0"
             yield Check(metric, statistic, Verdict.NON_FINITE, before, now, 0, message)
-        elif now < before:
+        else:
             yield Check(metric, statistic, Verdict.IMPROVED, before, now, 0, change)
 
 
