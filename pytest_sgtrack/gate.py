@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_sgtrack.names import baseline_key, nodeid_of, test_id
@@ -16,13 +16,17 @@ from tracking.regression import (
     MIN_SAMPLES,
     N_FRESH,
     Check,
+    Compared,
     Comparison,
     Context,
     Entry,
     Sample,
     baseline_path,
+    check_as_plain,
+    check_from_plain,
     compare,
     dump_baseline,
+    dump_comparison,
     find_baselines,
     kinds_of,
     load_baseline,
@@ -92,6 +96,7 @@ class TestResult:
         nodeid: the node id of this case of it.
         baseline: its baseline file, absolute.
         key: its name there.
+        location: its file as seen from the root of the project, and its line there, from 1.
         verdict: the worst of its checks; None where nothing was compared, only collected.
         action: what that does to the test.
         checks: what was compared.
@@ -107,6 +112,7 @@ class TestResult:
     nodeid: str
     baseline: str
     key: str
+    location: tuple[str, int]
     verdict: Verdict | None
     action: str
     checks: tuple[Check, ...] = ()
@@ -119,27 +125,33 @@ class TestResult:
         """Return plain values that xdist can send."""
         plain = {name: getattr(self, name) for name in self.__slots__}
         plain["verdict"] = self.verdict and str(self.verdict)
-        plain["checks"] = [
-            {name: getattr(check, name) for name in check.__slots__}
-            | {"verdict": str(check.verdict)}
-            for check in self.checks
-        ]
+        plain["checks"] = [check_as_plain(check) for check in self.checks]
         return plain
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> TestResult:
         """Undo `as_plain`."""
-        checks = tuple(
-            Check(**{**check, "verdict": Verdict(check["verdict"])}) for check in plain["checks"]
-        )
+        checks = tuple(map(check_from_plain, plain["checks"]))
         verdict = plain["verdict"] and Verdict(plain["verdict"])
-        return cls(
-            **{**plain, "verdict": verdict, "checks": checks, "notes": tuple(plain["notes"])}
+        tuples = {name: tuple(plain[name]) for name in ("location", "notes")}
+        return cls(**{**plain, **tuples, "verdict": verdict, "checks": checks})
+
+    def comparison(self, directory: Path) -> str:
+        """Return what was compared as the test's run keeps it, in an experiment of a folder."""
+        baseline = _seen_from(self.baseline, directory)
+        compared = Compared(
+            self.checks, self.action, baseline, self.key, self.n_samples, self.notes
         )
+        return dump_comparison(compared)
 
     def accepted_samples(self) -> tuple[Sample, ...]:
         """Return what may be accepted."""
         return parse_baseline(self.samples)[self.key].samples if self.samples else ()
+
+
+@cache
+def _seen_from(path: str, folder: Path) -> str:
+    return os.path.relpath(path, folder)
 
 
 class Gate:
@@ -197,7 +209,7 @@ class Gate:
         if is_wanted and sample.metrics and is_enough and all(one.metrics for one in fresh):
             samples = dump_baseline({key: Entry((sample, *fresh), None)})
         return TestResult(
-            *(test_id(item), nodeid_of(item), str(path), key, verdict, action, checks, samples),
+            *(*self._identity(item, path, key), verdict, action, checks, samples),
             is_acceptable=not bounds,
             n_samples=len(known),
             notes=(note,) if note else (),
@@ -252,7 +264,7 @@ class Gate:
     ) -> TestResult:
         """Return the result of a test that is run to make a baseline: only bounds count."""
         path, key = self._place(item, markers)
-        identity = (test_id(item), nodeid_of(item), str(path), key)
+        identity = self._identity(item, path, key)
         if bounds:
             action = action_of(Verdict.BOUND_FAILED, self._settings)
             return TestResult(
@@ -284,8 +296,14 @@ class Gate:
         """Return the result of a test of which a message says it all."""
         path, key = place
         check = Check("", "", verdict, None, None, None, message)
-        identity = (test_id(item), nodeid_of(item), str(path), key)
+        identity = self._identity(item, path, key)
         return TestResult(*identity, verdict, action_of(verdict, self._settings), (check,))
+
+    def _identity(
+        self, item: pytest.Item, path: Path, key: str
+    ) -> tuple[str, str, str, str, tuple[str, int]]:
+        file, line, _ = item.location
+        return test_id(item), nodeid_of(item), str(path), key, (file, (line or 0) + 1)
 
     def _place(self, item: pytest.Item, markers: MarkerSettings) -> tuple[Path, str]:
         if item.path not in self._paths:

@@ -297,7 +297,10 @@ class SessionPlugin:
         metrics = test.tracker.all_summaries()
         if test.tracker.trouble is not None:
             return None
-        return Sample(metrics, test.config, self._lasting_environment, test.seed)
+        config = test.config
+        if test.tracker.own_config is not None:
+            config = {k: v for k, v in test.tracker.own_config.items() if k != SEED_NAME}
+        return Sample(metrics, config, self._lasting_environment, test.seed)
 
     def _keep(self, test: TrackedTest | None) -> None:
         if test is not None:

@@ -91,13 +91,15 @@ class TestTracker(Tracker):
     Attributes:
         trouble: the first error of the store, None while all is well.
         failed_bounds: checks of bounds that metrics were out of.
+        directory: folder of the experiments that tests record into.
+        own_config: config of the test's own run once it was added to, else None.
     """
 
     __test__ = False
 
     def __init__(self, directory: Path, notices: list[str], store: Tracker | None = None) -> None:
         self._begin_test(notices)
-        self._directory = directory
+        self.directory = directory
         if store is not None:
             self._begin_beside(store)
             return
@@ -114,12 +116,13 @@ class TestTracker(Tracker):
         self._prefixes: list[str] = []  # of the active runs, the outermost first
         self._n_named: Counter[str] = Counter()
         self.failed_bounds: list[Check] = []
+        self.own_config: dict[str, Any] | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # In a process that a test has spawned: the gate looks at this one only.
         self._begin_test([])
         super().__setstate__(state)
-        self._directory = self.all_exp_dir
+        self.directory = self.all_exp_dir
         self._prefixes = ["" for _ in self.active_runs]
         self._n_named.update(self.active_runs)
 
@@ -132,7 +135,7 @@ class TestTracker(Tracker):
             super().set_all_exp_dir(directory)
         except StoreError as error:
             self._note_trouble(error)
-            super().set_all_exp_dir(_throwaway_folder(self._directory))
+            super().set_all_exp_dir(_throwaway_folder(self.directory))
 
     def set_experiment(self, exp_name: str) -> None:
         """Choose an experiment; see `Tracker.set_experiment`."""
@@ -144,7 +147,7 @@ class TestTracker(Tracker):
             self._fall_back()
 
     def _fall_back(self) -> None:
-        super().set_all_exp_dir(_throwaway_folder(self._directory))
+        super().set_all_exp_dir(_throwaway_folder(self.directory))
         super().set_experiment("throwaway")
 
     def start_run(
@@ -192,9 +195,19 @@ class TestTracker(Tracker):
     histogram = _sparing(Tracker.histogram)
     image = _sparing(Tracker.image)
     text = _sparing(Tracker.text)
-    config = _sparing(Tracker.config)
     leave_note = _sparing(Tracker.leave_note)
     delete_run = _sparing(Tracker.delete_run)
+
+    def config(self, /, **hparams: Any) -> dict[str, Any]:
+        """Add hyper-parameters to the active run; see `Tracker.config`."""
+        try:
+            known = super().config(**hparams)
+        except StoreError as error:
+            self._note_trouble(error)
+            return hparams
+        if len(self.active_runs) == 1:
+            self.own_config = known
+        return known
 
     def expect(
         self, metric_name: str, comparison: str, limit: float, statistic: str = "last"
@@ -323,6 +336,7 @@ class TrackedTest:
                 phase=self.phase,
                 ended_by=self.ended_by,
                 verdict=self.result.verdict if self.result else None,
+                comparison=self.result.comparison(self.tracker.directory) if self.result else None,
                 is_durable=False,
             )
         self.run.__exit__(None, None, None)

@@ -43,12 +43,14 @@ ALLOWED = {
     "graph.capture": {"errors"},
     "bounds": {"arguments", "errors", "model"},
     "regression": {
-        *("regression.baseline", "regression.checks", "regression.direction", "regression.pending"),
+        *("regression.baseline", "regression.checks", "regression.comparison"),
+        *("regression.direction", "regression.pending"),
         *("regression.rules", "regression.sampling", "regression.settings", "regression.student"),
         "regression.tolerance",
     },
     "regression.direction": {"model"},
     "regression.checks": {"model"},
+    "regression.comparison": {"model", "regression.checks"},
     "regression.reviewed_json": {"errors", "filesystem", "model"},
     "regression.baseline": {"errors", "model", "regression.reviewed_json"},
     "regression.pending": {"errors", "model", "regression.baseline", "regression.reviewed_json"},
@@ -82,7 +84,8 @@ ALLOWED = {
 
 PURE = (
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),
-    *("graph", "graph.capture", "regression.checks", "regression.direction", "regression.rules"),
+    *("graph", "graph.capture", "regression.checks", "regression.comparison"),
+    *("regression.direction", "regression.rules", "report.changes", "report.curve", "report.data"),
     *("regression.sampling", "regression.student", "regression.tolerance"),
 )
 REACHES_OUT = {

@@ -274,7 +274,7 @@ class Connection:
             connection.execute("BEGIN")
             self._check_origin(connection)
             if not takes_any_schema:
-                self._check_current(connection)
+                self._check_readable(connection)
             connection.execute("COMMIT")
             connection.execute("PRAGMA query_only = ON")
         except sqlite3.OperationalError as error:
@@ -290,8 +290,8 @@ class Connection:
             raise
         return connection
 
-    def _check_current(self, connection: sqlite3.Connection) -> None:
-        if not schema.is_current(connection):
+    def _check_readable(self, connection: sqlite3.Connection) -> None:
+        if not schema.is_readable(connection):
             raise StoreError(
                 f"{self.path} has an older schema and cannot be changed here; record into it, or"
                 " copy it to where it can be written"

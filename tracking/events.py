@@ -42,6 +42,7 @@ class RunEnd(NamedTuple):
     ended_by: str | None = None
     verdict: str | None = None
     duration_s: float | None = None
+    comparison: str | None = None  # JSON text
 
 
 class EndedRun(NamedTuple):
@@ -106,6 +107,7 @@ def _checked_end(end: RunEnd) -> RunEnd:
         ended_by=_checked_optional(end.ended_by),
         verdict=_checked_optional(end.verdict),
         duration_s=None if end.duration_s is None else _checked_number(end.duration_s),
+        comparison=_checked_optional(end.comparison),
     )
 
 

@@ -153,14 +153,20 @@ class ExperimentDBManager:
             raise RunNotFoundError(uuid, self.db_path)
         return run_id
 
-    def update_config(self, run_id: int, hparams: Mapping[str, Any]) -> None:
-        """Add hyper-parameters to a run's config; those of the same name are replaced."""
+    def update_config(self, run_id: int, hparams: Mapping[str, Any]) -> dict[str, Any]:
+        """Add hyper-parameters to a run's config; those of the same name are replaced.
+
+        Returns:
+            The config as it is now.
+        """
         added = arguments.checked_mapping("hparams", hparams)
         with self._db.writing() as connection:
             run_id, stored = self._run_row(connection, run_id, "config")
             with self._making_sense(f"the config of run {run_id}"):
-                config = arguments.as_json({**json.loads(stored or "{}"), **added})
-            connection.execute("UPDATE runs SET config = ? WHERE id = ?", (config, run_id))
+                config = {**json.loads(stored or "{}"), **added}
+            text = arguments.as_json(config)
+            connection.execute("UPDATE runs SET config = ? WHERE id = ?", (text, run_id))
+        return config
 
     def update_run_status(self, run_id: int, status: str) -> None:
         """Update run status. Only a running run changes, once, to completed or failed.
@@ -184,7 +190,7 @@ class ExperimentDBManager:
     def _end(self, connection: sqlite3.Connection, run_id: int, end: RunEnd) -> bool:
         cursor = connection.execute(
             "UPDATE runs SET status = ?, outcome = ?, phase = ?, ended_by = ?, verdict = ?,"
-            " duration_s = ? WHERE id = ? AND status = 'running'",
+            " duration_s = ?, comparison = ? WHERE id = ? AND status = 'running'",
             (*end, run_id),
         )
         return cursor.rowcount == 1

@@ -7,6 +7,7 @@ we add to them is additional.
 Versions:
     0: the original's databases, without a version; adopted by `adopt_original`.
     1: the first of ours (November 2026).
+    2: `runs.comparison` (November 2026).
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ CREATE TABLE runs (
     outcome    TEXT,                                -- passed, failed, error, skipped, xfailed, ...
     phase      TEXT,                                -- setup, call, teardown
     ended_by   TEXT,                                -- finished, exception, crashed, killed, ...
-    verdict    TEXT                                 -- of the comparison with the baseline
+    verdict    TEXT,                                -- of the comparison with the baseline
+    comparison TEXT                                 -- JSON: what was compared, and found
 );
 
 CREATE INDEX runs_name ON runs (name, session);
@@ -237,9 +239,14 @@ def damage_of(connection: sqlite3.Connection) -> str | None:
     version = version_of(connection)
     if version < 1:
         return f"its schema version is {version}, which was never written"
-    if version != SCHEMA_VERSION:
-        return None  # a migration will find out
-    lost = sorted(_columns_of_ours() - _plain_columns(connection))
+    if version > SCHEMA_VERSION:
+        return None  # it is refused
+    later = {
+        column
+        for added in range(version + 1, SCHEMA_VERSION + 1)
+        for column in _ADDED.get(added, ())
+    }
+    lost = sorted(_columns_of_ours() - later - _plain_columns(connection))
     return f"the table {lost[0][0]} has lost its column {lost[0][1]}" if lost else None
 
 
@@ -267,6 +274,11 @@ def _plain_columns(connection: sqlite3.Connection) -> frozenset[tuple[str, str, 
             " WHERE t.type = 'table' AND t.rootpage > 0 AND c.hidden = 0"
         )
     )
+
+
+def is_readable(connection: sqlite3.Connection) -> bool:
+    """Tell whether the database is one of ours, whose readers need no migration."""
+    return origin_of(connection) is Origin.US
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
@@ -381,7 +393,16 @@ def enter_foreign_records(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = ()
+_ADDED = {2: {("runs", "comparison", "TEXT")}}
+"""Columns that came with a version; readers of older databases do without them."""
+
+
+def add_comparison(connection: sqlite3.Connection) -> None:
+    """Add what a comparison found to runs."""
+    connection.execute("ALTER TABLE runs ADD COLUMN comparison TEXT")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (add_comparison,)
 """`MIGRATIONS[v - 1]` takes a database of version v to v + 1. `SCHEMA` is always the newest."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)

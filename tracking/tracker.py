@@ -220,6 +220,7 @@ class Tracker:
         phase: str | None = None,
         ended_by: str | None = None,
         verdict: str | None = None,
+        comparison: str | None = None,
         is_durable: bool = True,
     ) -> int:
         """End the current run with a given status.
@@ -230,6 +231,7 @@ class Tracker:
             phase: where that was decided.
             ended_by: why the run ended; `finished` by default.
             verdict: what comparing with the baseline found.
+            comparison: what was compared, as JSON; see `tracking.regression.dump_comparison`.
             is_durable: flush to the disk, so that a loss of power doesn't lose the run either.
 
         Returns:
@@ -247,7 +249,9 @@ class Tracker:
                 details[argument] = arguments.checked_name(argument, text)
         details["ended_by"] = details["ended_by"] or "finished"
         run = self._active_run()
-        end = RunEnd(final, **details, duration_s=run.duration_s())
+        if comparison is not None:
+            comparison = arguments.checked_text("comparison", comparison)
+        end = RunEnd(final, **details, duration_s=run.duration_s(), comparison=comparison)
         try:
             run.recorder.end_run(run, end, is_durable=is_durable)
         finally:
@@ -291,15 +295,18 @@ class Tracker:
         while run in self._active and run.pid == os.getpid():  # not in a child that was forked
             self.end_run(status, ended_by=ended_by)
 
-    def config(self, /, **hparams: Any) -> None:
+    def config(self, /, **hparams: Any) -> dict[str, Any]:
         """Add hyper-parameters to the active run.
+
+        Returns:
+            All of its hyper-parameters as they are now.
 
         Raises:
             NoActiveRunError: no run is active.
             InvalidArgumentError: a value cannot be stored.
         """
         run = self._active_run()
-        run.recorder.db.update_config(run.run_id, hparams)
+        return run.recorder.db.update_config(run.run_id, hparams)
 
     def delete_run(self, run_id: int) -> None:
         """Delete a run and all its data; if it is active, it stops being so.

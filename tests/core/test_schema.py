@@ -1,7 +1,7 @@
 """The database's schema: made afresh, adopted from the original, or refused; and who else reads it.
 
-`original.db` is what `build_original` builds; `schema_v1.db` is what `record_known` recorded with
-version 1 of the schema. New versions keep both readable.
+`original.db` is what `build_original` builds; `schema_v<n>.db` is what `record_known` recorded with
+version n of the schema. New versions keep all of them readable.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def build_original(path):
 def record_known(folder):
     """Record one run of everything; return its id."""
     tracker = Tracker(folder)
-    tracker.set_experiment("schema_v1")
+    tracker.set_experiment("known")
     with tracker.run("known", {"lr": 0.1, "seed": None}, environment={"python": "3"}) as run_id:
         for step in range(3):
             tracker.log({"loss": 1.0 / (step + 1), "diverged": float("nan")}, step)
@@ -226,18 +226,39 @@ def test_a_fresh_database_is_whole_and_says_whose_it_is(tmp_path):
     assert is_sound(path)
 
 
-def test_a_database_of_schema_version_1_reads_as_it_was_recorded(tmp_path):
-    shutil.copy(ASSETS / "schema_v1.db", tmp_path)
-    assert_reads_as_known(tmp_path / "schema_v1.db", 1)
+@pytest.mark.parametrize("is_read_only", [False, True])
+@pytest.mark.parametrize("version", range(1, schema.SCHEMA_VERSION + 1))
+def test_a_database_of_each_schema_version_reads_as_it_was_recorded(
+    tmp_path, version, is_read_only
+):
+    path = tmp_path / "e.db"
+    shutil.copy(ASSETS / f"schema_v{version}.db", path)
+    assert_reads_as_known(path, 1, is_read_only=is_read_only)
+    with closing(sqlite3.connect(path)) as connection:
+        assert schema.version_of(connection) == (version if is_read_only else schema.SCHEMA_VERSION)
+
+
+def test_the_newest_sample_has_the_newest_schema(tmp_path):
+    path = tmp_path / "e.db"
+    shutil.copy(ASSETS / f"schema_v{schema.SCHEMA_VERSION}.db", path)
+    assert structure(path) == structure(fresh(tmp_path / "fresh.db"))
+
+
+def test_a_migrated_database_has_the_columns_of_a_fresh_one(tmp_path):
+    path = tmp_path / "e.db"
+    shutil.copy(ASSETS / "schema_v1.db", path)
+    _, migrated, header = structure(fresh(path))
+    _, made, header_of_fresh = structure(fresh(tmp_path / "fresh.db"))
+    assert (migrated, header) == (made, header_of_fresh)
 
 
 def test_a_database_written_now_reads_as_it_was_recorded(tmp_path):
     run_id = record_known(tmp_path)
-    assert_reads_as_known(tmp_path / "schema_v1.db", run_id)
+    assert_reads_as_known(tmp_path / "known.db", run_id)
 
 
-def assert_reads_as_known(path, run_id):
-    with closing(ExperimentDBManager(path)) as db:
+def assert_reads_as_known(path, run_id, *, is_read_only=False):
+    with closing(ExperimentDBManager(path, is_read_only=is_read_only)) as db:
         run = db.get_run(run_id)
         assert (run.name, run.status, run.ended_by) == ("known", "completed", "finished")
         assert (run.config, run.environment) == ({"lr": 0.1, "seed": None}, {"python": "3"})
@@ -386,7 +407,7 @@ def test_what_numpy_left_in_steps_is_decoded_by_size(stored, step):
 
 def test_the_originals_dashboard_reads_our_database_and_adds_no_index_to_records(tmp_path):
     run_id = record_known(tmp_path)
-    path = tmp_path / "schema_v1.db"
+    path = tmp_path / "known.db"
     before = structure(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
@@ -565,7 +586,10 @@ def test_a_migration_happens_in_one_piece_and_is_noted(tmp_path, monkeypatch, fa
         fresh(path)
         with closing(sqlite3.connect(path)) as connection:
             noted = connection.execute("SELECT version, name FROM migrations").fetchall()
-            assert noted == [(1, "create"), (schema.SCHEMA_VERSION, "add_a_table")]
+            assert [*noted[:1], *noted[-1:]] == [
+                (1, "create"),
+                (schema.SCHEMA_VERSION, "add_a_table"),
+            ]
             assert connection.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
         assert_reads_as_known(path, 1)
 

@@ -263,8 +263,8 @@ def add_and_rewrite(connection):
     connection.execute("UPDATE runs SET later = name")
 
 if sys.argv[3] == "newer":
-    schema.MIGRATIONS = (add_and_rewrite,)
-    schema.SCHEMA_VERSION = 2
+    schema.MIGRATIONS += (add_and_rewrite,)
+    schema.SCHEMA_VERSION += 1
 ExperimentDBManager(path).init_exp_db()
 """
 
@@ -304,13 +304,13 @@ def test_a_database_killed_in_its_migration_is_the_old_one_or_the_new(tmp_path, 
 
 
 def newer(path):
-    shutil.copy(ASSETS / "schema_v1.db", path)
+    shutil.copy(ASSETS / "schema_v2.db", path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
 
 
 def endless_view(path):
-    shutil.copy(ASSETS / "schema_v1.db", path)
+    shutil.copy(ASSETS / "schema_v2.db", path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE records RENAME TO hidden")
         connection.execute(
@@ -321,7 +321,7 @@ def endless_view(path):
 
 
 def huge_generated_column(path):
-    shutil.copy(ASSETS / "schema_v1.db", path)
+    shutil.copy(ASSETS / "schema_v2.db", path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE runs RENAME COLUMN config TO hidden")
         connection.execute(

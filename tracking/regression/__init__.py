@@ -15,6 +15,13 @@ from tracking.regression.baseline import (
     updated_entry,
 )
 from tracking.regression.checks import SEVERITY, Check, Comparison, worst
+from tracking.regression.comparison import (
+    Compared,
+    check_as_plain,
+    check_from_plain,
+    dump_comparison,
+    parse_comparison,
+)
 from tracking.regression.direction import infer_direction
 from tracking.regression.pending import (
     Kind,
@@ -47,6 +54,7 @@ __all__ = [
     "SETTING_NAMES",
     "SEVERITY",
     "Check",
+    "Compared",
     "Comparison",
     "Context",
     "Entry",
@@ -59,9 +67,12 @@ __all__ = [
     "Sample",
     "accepted_entry",
     "baseline_path",
+    "check_as_plain",
+    "check_from_plain",
     "checked_settings",
     "compare",
     "dump_baseline",
+    "dump_comparison",
     "extended_entry",
     "find_baselines",
     "has_scipy",
@@ -72,6 +83,7 @@ __all__ = [
     "matching_samples",
     "needs_decision",
     "parse_baseline",
+    "parse_comparison",
     "pending_path",
     "propose_tolerance",
     "read_patterns",

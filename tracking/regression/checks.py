@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
-from tracking.model import Verdict, encode_number
+from tracking.model import Direction, Verdict, encode_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +53,7 @@ class Check:
         detectable: size of the smallest change that would be found: for certain by a tolerance,
             in 80 % of runs by the statistical rule's screen. None where no size of change decides.
         warning: what makes the verdict less than it seems, in one line.
+        direction: which way the statistic gets better, where a value was compared.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class Check:
     message: str
     detectable: float | None = None
     warning: str = ""
+    direction: Direction | None = None
 
     @property
     def change(self) -> float | None:

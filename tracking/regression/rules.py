@@ -109,7 +109,8 @@ class _Case:
         warning: str = "",
     ) -> Check:
         identity = (self.metric, self.statistic, verdict)
-        return Check(*identity, baseline, self.now, allowance, message, detectable, warning)
+        values = (baseline, self.now, allowance)
+        return Check(*identity, *values, message, detectable, warning, self.direction)
 
     def went(self, baseline: float | None) -> str:
         return f"{self.metric}: {self.statistic} went {from_to(baseline, self.now)}"
