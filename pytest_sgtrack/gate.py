@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
+import shutil
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_sgtrack.names import baseline_key, nodeid_of, test_id
@@ -35,10 +36,10 @@ from tracking.regression import (
     parse_baseline,
     worst,
 )
+from tracking.report import checks_table, deciding_check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pytest
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 # is listed as a warning, FAIL fails the test.
 PASS, SHOW, WARN, FAIL = "pass", "show", "warn", "fail"
 _ORDER = (PASS, SHOW, WARN, FAIL)
+_MIN_WIDTH = 80
 _ACTIONS = {"fail": FAIL, "warn": WARN, "report": SHOW}
 
 
@@ -321,6 +323,14 @@ class Gate:
             raise entries
         return entries
 
+    def samples_for(self, result: TestResult, environment: Mapping[str, Any]) -> Sequence[Sample]:
+        """Return what a test was compared with."""
+        entries = self._load(Path(result.baseline))
+        entry = None if isinstance(entries, BaselineError) else entries.get(result.key)
+        if entry is None:
+            return ()
+        return matching_samples(entry.samples, environment, self._settings.variant_keys)[0]
+
     def _load(self, path: Path) -> dict[str, Entry] | BaselineError:
         if path not in self._entries:
             try:
@@ -354,7 +364,7 @@ def failure_message(
         accept: the command that accepts what the test gave, empty where none can.
     """
     red = {c.verdict for c in result.checks if action_of(c.verdict, settings) == FAIL}
-    first = deciding_check(result, worst(red))
+    first = deciding_check(result.checks, worst(red))
     if first is None or first.verdict is Verdict.UNREADABLE_BASELINE:
         return first.message if first else str(result.verdict)
     # What the table below cannot say: a change of value is all there.
@@ -367,61 +377,6 @@ def failure_message(
     ]
     tail = ["", f"baseline:  {shown_baseline}", *([f"to accept: {accept}"] if accept else [])]
     notes = [f"  {note}" for note in result.notes]
-    return "\n".join([first.message, *others, *notes, "", checks_table(result.checks), *tail])
-
-
-def deciding_check(result: TestResult, verdict: Verdict | None) -> Check | None:
-    """Return the check that made a verdict: of several, the one of the largest change."""
-    deciding = [c for c in result.checks if c.verdict == verdict and c.message]
-    return max(deciding, key=lambda check: abs(check.relative_change or 0), default=None)
-
-
-def checks_table(checks: Iterable[Check]) -> str:
-    """Lay out checks: one line each, numbers with the digits it takes to see a change."""
-    from tabulate import tabulate  # only sessions with something to show pay for it
-
-    rows = [
-        (
-            check.metric,
-            check.statistic,
-            *_numbers(check.baseline, check.current),
-            _change(check),
-            "" if check.allowance is None else f"{check.allowance:.3g}",
-            str(check.verdict),
-        )
-        for check in checks
-    ]
-    headers = ("metric", "statistic", "baseline", "current", "change", "allowed", "verdict")
-    return tabulate(
-        rows,
-        headers,
-        tablefmt="simple",
-        disable_numparse=True,
-        colalign=("left", "left", "right", "right", "right", "right", "left"),
-    )
-
-
-def _numbers(*values: float | None) -> list[str]:
-    for digits in (6, 17):
-        shown = ["" if value is None else f"{value:.{digits}g}" for value in values]
-        if len(set(shown)) == len(set(values)):
-            break
-    return shown
-
-
-def _change(check: Check) -> str:
-    if check.relative_change is not None:
-        percent = 100 * check.relative_change
-        return f"{percent:+.2f} %" if abs(percent) >= 0.005 or not percent else f"{percent:+.1g} %"
-    return "" if check.change is None else f"{check.change:+.3g}"
-
-
-def accept_command(tests: Iterable[str], settings: Settings, started_in: Path) -> str:
-    """Return the command that accepts what these tests gave, ready for the shell of pytest."""
-    options = []
-    folder = os.path.relpath(settings.directory, started_in)
-    if folder != "experiments":
-        options.append(f"--dir={folder}")
-    if settings.experiment != "pytest":
-        options.append(f"--experiment={settings.experiment}")
-    return shlex.join(["sgtrack", "accept", *options, *tests])
+    width = max(_MIN_WIDTH, shutil.get_terminal_size().columns)  # xdist's workers have no terminal
+    table = checks_table(result.checks, width)
+    return "\n".join([first.message, *others, *notes, "", table, *tail])

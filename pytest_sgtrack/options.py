@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from tracking.regression import Patterns
 
@@ -29,6 +29,7 @@ class _Option(NamedTuple):
     choices: tuple[str, ...] = ()
     is_flag: bool = False
     is_number: bool = False
+    is_list: bool = False
     default: str = ""
 
     @property
@@ -86,6 +87,12 @@ _OPTIONS = (
         " spaces (default: there is one for all)",
     ),
     _Option(
+        "report",
+        "write a report, in the format of the file's suffix: .html, .json or .md; may be given"
+        " several times",
+        is_list=True,
+    ),
+    _Option(
         "prune",
         "collect the tests and remove from the baselines what has no test any more; see"
         " `sgtrack prune`",
@@ -102,6 +109,18 @@ _OPTIONS = (
 
 # What is asked for once and never for every session.
 _FLAGS_ONLY = ("samples", "prune")
+
+
+class GitHub(NamedTuple):
+    """What GitHub tells a job of where it runs.
+
+    Attributes:
+        workspace: folder of the repository, from which annotations name files.
+        summary: file that takes what the job's page shows; None where there is none.
+    """
+
+    workspace: Path | None
+    summary: Path | None
 
 
 @dataclass(frozen=True)
@@ -121,9 +140,11 @@ class Settings:
         seed: what `sg_seed` gives to a test; the first one of several.
         n_samples: under how many seeds tests are run to make a baseline; 0 where they are compared.
         variant_keys: what tells variants of a baseline apart.
+        reports: files to write reports to.
         is_pruning: whether this session only removes what has no test any more.
         patterns: how metrics are compared, as pyproject.toml says.
         is_ci: whether the environment says that this is continuous integration.
+        github: set in a job of GitHub.
     """
 
     source: str
@@ -138,9 +159,11 @@ class Settings:
     seed: int
     n_samples: int
     variant_keys: tuple[str, ...]
+    reports: tuple[Path, ...]
     is_pruning: bool
     is_ci: bool
     patterns: Patterns
+    github: GitHub | None = None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -152,6 +175,8 @@ def add_options(parser: pytest.Parser) -> None:
             more = {"choices": option.choices}
         if option.is_number:
             more = {"type": int, "metavar": "N"}
+        if option.is_list:
+            more = {"action": "append", "metavar": "PATH"}
         shown = f"{option.help} (default: {option.default})" if option.default else option.help
         group.addoption(option.flag, default=None, dest=option.ini, help=shown, **more)
         described = f"{shown}; as {option.flag}"
@@ -159,6 +184,8 @@ def add_options(parser: pytest.Parser) -> None:
             continue
         if option.is_flag:
             parser.addini(option.ini, described, type="bool", default=False)
+        elif option.is_list:
+            parser.addini(option.ini, described, type="linelist", default=[])
         else:
             parser.addini(option.ini, described, type="string", default="")
 
@@ -172,7 +199,7 @@ def settings_of(config: pytest.Config) -> Settings | None:
     """
     values: dict[str, Any] = {option.name: _value(config, option) for option in _OPTIONS}
     if not values[""]:
-        for name in ("update", *_FLAGS_ONLY):
+        for name in ("update", "report", *_FLAGS_ONLY):
             if config.getoption(f"sg_track_{name}") is not None:
                 raise pytest.UsageError(f"--sg-track-{name} needs --sg-track, which is off")
         return None
@@ -201,9 +228,11 @@ def settings_of(config: pytest.Config) -> Settings | None:
         seed=values["seed"],
         n_samples=values["samples"] or 0,
         variant_keys=_variant_keys(values["variants"]),
+        reports=_reports(config, values["report"]),
         is_pruning=bool(values["prune"]),
         is_ci=is_ci,
         patterns=patterns,
+        github=github_of(os.environ),
     )
 
 
@@ -222,11 +251,27 @@ def _variant_keys(said: str) -> tuple[str, ...]:
     return keys
 
 
+def _reports(config: pytest.Config, said: Sequence[str | Path]) -> tuple[Path, ...]:
+    paths = tuple(config.invocation_params.dir / path for path in said)
+    if paths:
+        from tracking import InvalidArgumentError
+        from tracking.report import check_format
+
+        try:
+            for path in paths:
+                check_format(path)
+        except InvalidArgumentError as error:
+            raise pytest.UsageError(f"--sg-track-report: {error.problem}") from None
+    return paths
+
+
 def _value(config: pytest.Config, option: _Option) -> Any:
     given = config.getoption(option.ini)
     if given is not None or option.name in _FLAGS_ONLY:
         return given
     configured = config.getini(option.ini)
+    if option.is_list:
+        return [config.rootpath / path for path in configured]
     if option.is_flag:
         return bool(configured)
     if option.is_number:
@@ -243,6 +288,21 @@ def _value(config: pytest.Config, option: _Option) -> Any:
             f"{config.inipath or 'ini'}: {option.ini} = {configured!r}: use one of {choices}"
         )
     return configured or option.default
+
+
+def github_of(environ: Mapping[str, str]) -> GitHub | None:
+    """Return what GitHub tells; None elsewhere.
+
+    >>> github_of({}), github_of({"GITHUB_ACTIONS": "true"})
+    (None, GitHub(workspace=None, summary=None))
+    """
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return None
+    workspace, summary = (
+        Path(environ[name]) if environ.get(name) else None
+        for name in ("GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY")
+    )
+    return GitHub(workspace, summary)
 
 
 def is_ci_environment(environ: Mapping[str, str]) -> bool:

@@ -19,18 +19,20 @@ from pytest_sgtrack.gate import (
     Gate,
     MetricRegressionError,
     TestResult,
-    accept_command,
     failure_message,
 )
 from pytest_sgtrack.keys import ATTEMPTS, FRESH_SEED, LEFT, SESSION, TEST
 from pytest_sgtrack.markers import NAME, read_markers
 from pytest_sgtrack.names import encodable, run_name
 from pytest_sgtrack.options import VARIANT_KEYS
+from pytest_sgtrack.reports import SessionEnd
 from pytest_sgtrack.seeds import NAME as SEED_NAME
 from pytest_sgtrack.seeds import copy_with_seed, sample_under, seed_of
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
 from tracking import Note, StoreError, Tracker, Verdict, collect_environment, current_device
 from tracking.regression import Sample
+from tracking.report import TestReport, properties
+from tracking.report import annotations as github_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -84,6 +86,7 @@ class SessionPlugin:
         self._problems: list[str] = []
         self._trouble: list[str] = []  # with the store, beside that of single tests
         self.notices: list[str] = []
+        self._reports: list[str] = []
         worker_input = getattr(config, "workerinput", None)
         self._is_worker = worker_input is not None
         if worker_input is not None:
@@ -283,14 +286,8 @@ class SessionPlugin:
         __tracebackhide__ = True
         if result is not None and result.action == FAIL:
             shown = os.path.relpath(result.baseline, self._config.invocation_params.dir)
-            accept = self._how_to_accept(result)
+            accept = self._end().how_to_accept(result)
             raise MetricRegressionError(failure_message(result, self._settings, shown, accept))
-
-    def _how_to_accept(self, result: TestResult) -> str:
-        if result.samples and result.is_acceptable and not self._settings.n_samples:
-            started_in = self._config.invocation_params.dir
-            return accept_command([result.test], self._settings, started_in)
-        return ""
 
     def _sample_of(self, test: TrackedTest) -> Sample | None:
         """Return what a test recorded; None where it was not recorded in full."""
@@ -363,6 +360,9 @@ class SessionPlugin:
             result = self._ended(item, test, report) if test else item.stash.get(LEFT, None)
             if result is not None:
                 setattr(report, _PAYLOAD, result.as_plain())
+                if item.config.getoption("xmlpath", None):
+                    said = (result.nodeid, result.verdict, result.action)
+                    report.user_properties += properties(TestReport(*said, checks=result.checks))
         return report
 
     def _ended(
@@ -433,12 +433,37 @@ class SessionPlugin:
         )
         # Which file cannot be read its tests say.
         self._unused, _ = self._collection.unused(self._gate.entries_of)
+        self._write_reports()
         if self._problems:
             session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
         elif (is_incomplete and (self._settings.is_strict or self._settings.is_ci)) or (
             self._unused and self._settings.on_unused == "fail"
         ):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def _write_reports(self) -> None:
+        end = self._end()
+        if end.has_readers:
+            samples_of = partial(self._gate.samples_for, environment=self._lasting_environment)
+            self._reports, problems = end.write(end.report(), samples_of)
+            self._problems += problems
+
+    def _end(self) -> SessionEnd:
+        of_tests = {check.message for result in self._results.values() for check in result.checks}
+        trouble = [text for text in self._trouble if text not in of_tests]
+        return SessionEnd(
+            settings=self._settings,
+            started_in=self._config.invocation_params.dir,
+            rootpath=self._config.rootpath,
+            session_id=self.session_id,
+            environment=self._environment_of_session(),
+            results=[*self._results.values()],
+            written=self._written,
+            unused=self._unused,
+            notices=self.notices,
+            problems=[*trouble, *self._problems],
+            deaths=self._deaths,
+        )
 
     def _prune(self, session: pytest.Session) -> None:
         if self._collection.is_partial:
@@ -463,21 +488,11 @@ class SessionPlugin:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Sum up: all verdicts, what was written, how to accept."""
-        of_tests = {check.message for result in self._results.values() for check in result.checks}
-        trouble = [text for text in self._trouble if text not in of_tests]
-        terminal.summarize(
-            terminalreporter,
-            terminal.SessionSummary(
-                settings=self._settings,
-                started_in=self._config.invocation_params.dir,
-                results=[*self._results.values()],
-                written=self._written,
-                unused=self._unused,
-                problems=[*self.notices, *trouble, *self._problems],
-                deaths=self._deaths,
-            ),
-            self._shown,
-        )
+        data = self._end().report()
+        terminal.summarize(terminalreporter, data, self._reports)
+        if self._settings.github:
+            for annotation in github_annotations(data):
+                terminalreporter.write_line(annotation)
 
     def pytest_unconfigure(self) -> None:
         """Close the store for good: after Ctrl-C, fixtures are torn down in sessionfinish."""
@@ -488,12 +503,6 @@ class SessionPlugin:
         if self._store is not None and self._is_own_process():
             with suppress(StoreError):  # it was said, and the data waits in its segment
                 self._store.close()
-
-    def _shown(self, nodeid: str) -> str:
-        """Return a node id as it has to be written where pytest was started."""
-        path, separator, inside = nodeid.partition("::")
-        started_in = self._config.invocation_params.dir
-        return os.path.relpath(self._config.rootpath / path, started_in) + separator + inside
 
 
 def _has_failed(item: pytest.Item, test: TrackedTest | None) -> bool:

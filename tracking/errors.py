@@ -80,6 +80,10 @@ class BaselineError(TrackingError):
     """A baseline file cannot be read, or what should go into it is not a baseline."""
 
 
+class ReportError(TrackingError):
+    """A report cannot be written, or not be read: it is damaged, or is none of ours."""
+
+
 class SettingsError(TrackingError):
     """A configuration file says something that nobody understands."""
 

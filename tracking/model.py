@@ -137,6 +137,7 @@ class RunInfo:
         duration_s: seconds from start to end on a monotonic clock, or None while running.
         session: identity of the test session the run belongs to, or None.
         attempt: which run of its name it is in its session, from 1.
+        started_at: when it started, Unix seconds.
     """
 
     run_id: int
@@ -156,6 +157,7 @@ class RunInfo:
     duration_s: float | None = None
     session: str | None = None
     attempt: int = 1
+    started_at: float = 0.0
 
 
 @dataclass(slots=True)

@@ -393,7 +393,10 @@ def enter_foreign_records(connection: sqlite3.Connection) -> None:
     )
 
 
-_ADDED = {2: {("runs", "comparison", "TEXT")}}
+HAS_COMPARISONS = 2
+"""The version since which runs keep what a comparison found."""
+
+_ADDED = {HAS_COMPARISONS: {("runs", "comparison", "TEXT")}}
 """Columns that came with a version; readers of older databases do without them."""
 
 

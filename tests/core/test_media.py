@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import array
 import math
+import struct
 import sys
+import zlib
 from bisect import bisect_right
 from decimal import Decimal
 
@@ -14,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracking.errors import InvalidArgumentError
-from tracking.media import MAX_BINS, Image, as_array, histogram_of, image_of
+from tracking.media import MAX_BINS, Image, as_array, as_png, histogram_of, image_of
 
 NAN, INF, MAX, ULP = math.nan, math.inf, sys.float_info.max, math.ulp(0.0)
 
@@ -328,3 +330,45 @@ def test_another_shape_is_refused_by_its_name(shape):
     error = refused(image_of, np.zeros(shape))
     assert error.argument == "image_data"
     assert f"got {shape}" in error.problem
+
+
+# PNG
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_an_image_becomes_a_png_file_that_others_read(channels):
+    width, height = 3, 2
+    data = bytes(value % 256 for value in range(0, 7 * width * height * channels, 7))
+    png = as_png(Image(width, height, channels, data))
+    assert decoded_png(png) == (width, height, channels, data)
+
+
+def decoded_png(png):
+    """Read a PNG file of 8 bits a sample and unfiltered rows, chunk by chunk."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    chunks, place = {}, 8
+    while place < len(png):
+        (size,) = struct.unpack_from(">I", png, place)
+        kind, body = png[place + 4 : place + 8], png[place + 8 : place + 8 + size]
+        (crc,) = struct.unpack_from(">I", png, place + 8 + size)
+        assert crc == zlib.crc32(kind + body)
+        chunks[kind] = body
+        place += size + 12
+    assert list(chunks) == [b"IHDR", b"IDAT", b"IEND"]
+    width, height, depth, colour, *rest = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert (depth, rest) == (8, [0, 0, 0])
+    channels = {0: 1, 4: 2, 2: 3, 6: 4}[colour]
+    rows = zlib.decompress(chunks[b"IDAT"])
+    n_row = width * channels + 1
+    assert len(rows) == n_row * height
+    assert all(rows[start] == 0 for start in range(0, len(rows), n_row))
+    pixels = b"".join(rows[start + 1 : start + n_row] for start in range(0, len(rows), n_row))
+    return width, height, channels, pixels
+
+
+@pytest.mark.parametrize(
+    "image", [Image(1, 1, 5, b"12345"), Image(2, 1, 1, b"1"), Image(0, 0, 1, b"")]
+)
+def test_what_is_no_image_has_no_png(image):
+    with pytest.raises(ValueError, match="bytes are no image"):
+        as_png(image)

@@ -15,7 +15,7 @@ def test_every_option_is_a_flag_and_an_ini_key_with_its_help(project):
     result = project.pytest("--help")
     shown = re.sub(r"\s+", " ", result.stdout.str())
     flags = set(re.findall(r"(--sg-track[\w-]*)", shown))
-    keys = set(re.findall(r"(?<!-)\b(sg_track\w*) \((?:string|bool)\)", shown))
+    keys = set(re.findall(r"(?<!-)\b(sg_track\w*) \((?:string|bool|linelist)\)", shown))
     assert flags == {option.flag for option in options._OPTIONS}
     asked_once = {"samples", "prune"}  # never for every session
     assert keys == {option.ini for option in options._OPTIONS if option.name not in asked_once}

@@ -20,6 +20,8 @@ Baseline files are named from the folder pytest calls rootdir, and that from the
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -241,3 +243,14 @@ def _parse_test(value: Any, where: str) -> PendingTest:
             parse_sample(item, f"{where} > samples > {i}") for i, item in enumerate(samples)
         ),
     )
+
+
+def accept_command(tests: Iterable[str], database: Path, started_in: Path) -> str:
+    """Return the command that accepts what tests gave, ready for a shell in a folder."""
+    options = []
+    folder = os.path.relpath(database.parent, started_in)
+    if folder != "experiments":
+        options.append(f"--dir={folder}")
+    if database.stem != "pytest":
+        options.append(f"--experiment={database.stem}")
+    return shlex.join(["sgtrack", "accept", *options, *tests])

@@ -48,10 +48,12 @@ def downsample(steps: Sequence[int], values: Sequence[float], n_max: int) -> Cur
     return Curve(n, [steps[place] for place in places], [values[place] for place in places])
 
 
-def band_of(curves: Sequence[Curve]) -> Band | None:
+def band_of(curves: Sequence[Curve], n_max: int) -> Band | None:
     """Return where curves lie at the steps that any of them has; None without a finite value.
 
     Between its points a curve is a straight line; before its first and after its last it is not.
+    Of more than `n_max` steps each piece of equally many gives its first, with the smallest and the
+    largest value of the piece.
     """
     import numpy as np
 
@@ -64,9 +66,16 @@ def band_of(curves: Sequence[Curve]) -> Band | None:
     if not lines:
         return None
     union = np.unique(np.concatenate([steps for steps, _ in lines]))
-    at_steps = np.array([np.interp(union, *line, left=math.nan, right=math.nan) for line in lines])
-    low, high = np.nanmin(at_steps, axis=0), np.nanmax(at_steps, axis=0)
-    return Band(len(lines), union.tolist(), low.tolist(), high.tolist())
+    with np.errstate(all="ignore"):  # slopes of huge values overflow
+        at_steps = [np.interp(union, *line, left=math.nan, right=math.nan) for line in lines]
+    low, high = np.fmin.reduce(at_steps), np.fmax.reduce(at_steps)
+    starts = np.linspace(0, len(union), min(n_max, len(union)), endpoint=False).astype(np.int64)
+    return Band(
+        n_runs=len(lines),
+        steps=union[starts].tolist(),
+        low=np.fmin.reduceat(low, starts).tolist(),
+        high=np.fmax.reduceat(high, starts).tolist(),
+    )
 
 
 def sparkline(values: Sequence[float | None], width: int = 20) -> str:

@@ -286,9 +286,11 @@ class ReportData:
         environment: what the session ran on and with.
         tests: that were compared, or ran to collect samples.
         deaths: tests whose process died.
+        notices: what its reader has to know beside single tests, a line each.
         problems: what went wrong beside single tests, a line each.
         written: baseline files that were written, and how many of their entries.
         unused: baseline files, and their entries that have no test.
+        removed: baseline files, and the entries taken out of them because they had no test.
         suggestions: purposes and the commands that serve them.
     """
 
@@ -299,9 +301,11 @@ class ReportData:
     environment: Mapping[str, Any] = field(default_factory=dict)
     tests: Sequence[TestReport] = ()
     deaths: Sequence[Death] = ()
+    notices: Sequence[str] = ()
     problems: Sequence[str] = ()
     written: Mapping[str, int] = field(default_factory=dict)
     unused: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    removed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     suggestions: Sequence[tuple[str, str]] = ()
 
     @property
@@ -317,11 +321,10 @@ class ReportData:
 
     def by_severity(self) -> list[TestReport]:
         """Return the tests, what failed first, then the worst verdict first, then by name."""
-        return sorted(
-            self.tests,
-            key=lambda test: (
-                -ACTIONS.index(test.action),
-                -_SEVERITY[test.verdict] if test.verdict else 1,
-                test.nodeid,
-            ),
-        )
+        return sorted(self.tests, key=severity)
+
+
+def severity(test: TestReport) -> tuple[int, int, str]:
+    """Return what tests are sorted by to have the worst first."""
+    rank = _SEVERITY[test.verdict] if test.verdict else -1
+    return -ACTIONS.index(test.action), -rank, test.nodeid

@@ -1,0 +1,321 @@
+"""What an experiment holds of the runs of tests, gathered for a report as far as there is room."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tracking.media import Image as Pixels
+from tracking.media import as_png
+from tracking.model import Status
+from tracking.regression import infer_direction
+from tracking.report.changes import changes
+from tracking.report.curve import band_of, downsample
+from tracking.report.data import (
+    Histogram,
+    Image,
+    MetricDetails,
+    PastValue,
+    RunDetails,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tracking.experiment_db import ExperimentDBManager
+    from tracking.model import Direction, RunInfo, Summary
+    from tracking.regression import Check, Sample
+    from tracking.report.data import Band, Change, Curve
+
+_MAX_POINTS = 2_000  # of a curve: no screen shows more
+_MIN_POINTS = 64
+_MAX_PAST = 30  # runs of one test
+_MAX_ACCEPTED = 10  # of them, in a band
+_MAX_NODES = 5_000  # of a graph
+_MAX_TEXT = 20_000  # characters
+_OF_ONE_NAME = 50  # histograms, images or texts
+
+
+@dataclass
+class Room:
+    """How much a report still takes in; what is gathered first gets it first.
+
+    Attributes:
+        points: of all curves; 30,000 come to less than a megabyte.
+        media_bytes: of all images and texts.
+        past_runs: of all tests, for their history.
+    """
+
+    points: int = 30_000
+    media_bytes: int = 4_000_000
+    past_runs: int = 3_000
+
+
+def gather(
+    db: ExperimentDBManager,
+    run: RunInfo,
+    children: Sequence[tuple[str, RunInfo]],
+    samples: Sequence[Sample],
+    checks: Sequence[Check],
+    room: Room,
+) -> RunDetails:
+    """Gather what an experiment holds of the run of a test.
+
+    Args:
+        db: the experiment.
+        run: the test's run.
+        children: runs that were started inside of it, and what their metrics' names begin with;
+            see `with_prefixes`.
+        samples: what it was compared with.
+        checks: what comparing found; metrics with the worst come first.
+        room: how much may be gathered; what is taken is taken off.
+
+    Raises:
+        StoreError: the experiment cannot be read.
+    """
+    environment = run.environment or {}
+    first = samples[0] if samples else None
+    details = RunDetails(
+        run_id=run.run_id,
+        uuid=run.uuid or "",
+        created_at=run.started_at,
+        status=run.status,
+        outcome=run.outcome,
+        phase=run.phase,
+        ended_by=run.ended_by,
+        duration_s=run.duration_s,
+        config=run.config,
+        environment=environment,
+        config_changes=changes(first.config, _without_seed(run.config)) if first else (),
+        environment_changes=_environment_changes(first, environment) if first else (),
+    )
+    left_out: list[str] = []
+    metrics = _Metrics(db, run, children, samples, checks).gathered(room, left_out)
+    histograms, images, texts, graphs = _media(db, run.run_id, room, left_out)
+    return replace(
+        details,
+        metrics=metrics,
+        histograms=histograms,
+        images=images,
+        texts=texts,
+        graphs=graphs,
+        left_out=left_out,
+    )
+
+
+def without_confirmations(runs: Iterable[RunInfo]) -> list[RunInfo]:
+    """Leave out runs that only confirmed what another run of their test came to.
+
+    A test that looks worse runs again within its session, and its own run alone gets a verdict.
+    """
+    listed = list(runs)
+    judged = {(run.name, run.session) for run in listed if run.verdict}
+    return [run for run in listed if run.verdict or (run.name, run.session) not in judged]
+
+
+def with_prefixes(run: RunInfo, runs: Sequence[RunInfo]) -> list[tuple[str, RunInfo]]:
+    """Return the runs that were started inside of one, as the gate calls their metrics.
+
+    A metric of the run `fold` is `fold/<metric>`, of the second one of that name `fold#2/<metric>`.
+    """
+    inside: dict[str | None, list[RunInfo]] = {}
+    for one in runs:
+        inside.setdefault(one.parent, []).append(one)
+    n_named: Counter[str] = Counter()
+
+    def below(outer: RunInfo, path: str) -> Iterator[tuple[str, RunInfo]]:
+        for one in inside.get(outer.uuid, ()):
+            name = f"{path}{one.name}"
+            n_named[name] += 1
+            prefix = f"{name}/" if n_named[name] == 1 else f"{name}#{n_named[name]}/"
+            yield prefix, one
+            yield from below(one, prefix)
+
+    return list(below(run, ""))
+
+
+class _Series(NamedTuple):
+    """A metric of a test: in which run it lies, under which name, and its summary."""
+
+    run_id: int
+    name: str
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class _Past:
+    """A run of a test, with what it recorded, runs inside of it included."""
+
+    run: RunInfo
+    series: Mapping[str, _Series]
+
+
+@dataclass(frozen=True)
+class _Metrics:
+    db: ExperimentDBManager
+    run: RunInfo
+    children: Sequence[tuple[str, RunInfo]]
+    samples: Sequence[Sample]
+    checks: Sequence[Check]
+
+    def gathered(self, room: Room, left_out: list[str]) -> list[MetricDetails]:
+        past = list(self._past(room))
+        own = past[0].series
+        found = []
+        n_without = 0
+        for metric in self._in_order(own):
+            accepted = [
+                (one.seed, one.metrics[metric]) for one in self.samples if metric in one.metrics
+            ]
+            known = [summary for _, summary in accepted]
+            series = own.get(metric)
+            curve = band = None
+            if series is not None and room.points >= _MIN_POINTS:
+                curve = self._curve(series, room.points)
+                room.points -= len(curve.steps)
+                band = self._band(metric, known, past[1:], room)
+            elif series is not None:
+                n_without += 1
+            found.append(
+                MetricDetails(
+                    name=metric,
+                    direction=self._direction(metric),
+                    summary=series.summary if series else None,
+                    baseline=accepted,
+                    curve=curve,
+                    band=band,
+                    history=_history(metric, known, past),
+                )
+            )
+        if n_without:
+            left_out.append(f"{n_without} curves; `sgtrack show {self.run.run_id}` has them")
+        return found
+
+    def _in_order(self, own: Iterable[str]) -> list[str]:
+        names = {name for sample in self.samples for name in sample.metrics} | set(own)
+        from_checks = [check.metric for check in self.checks if check.message]
+        worst_first = [name for name in dict.fromkeys(from_checks) if name in names]
+        return worst_first + sorted(names - set(worst_first))
+
+    def _direction(self, metric: str) -> Direction:
+        said = (one.direction for one in self.checks if one.metric == metric and one.direction)
+        return next(said, infer_direction(metric))
+
+    def _past(self, room: Room) -> Iterator[_Past]:
+        """Yield the run, then earlier ones of its test, newest first."""
+        yield _Past(self.run, self._series(self.run, self.children))
+        earlier = [
+            one
+            for one in without_confirmations(self.db.find_runs(name=self.run.name))
+            if one.started_at < self.run.started_at and one.status != Status.RUNNING
+        ][: min(_MAX_PAST, room.past_runs)]
+        room.past_runs -= len(earlier)
+        nested = self.db.nested_runs(earlier[-1].started_at) if earlier and self.children else ()
+        for one in earlier:
+            yield _Past(one, self._series(one, with_prefixes(one, nested)))
+
+    def _series(
+        self, outer: RunInfo, children: Sequence[tuple[str, RunInfo]]
+    ) -> dict[str, _Series]:
+        return {
+            f"{prefix}{name}": _Series(run.run_id, name, summary)
+            for prefix, run in (("", outer), *children)
+            for name, summary in self.db.read_summaries(run.run_id).items()
+        }
+
+    def _curve(self, series: _Series, n_points: int) -> Curve:
+        records = self.db.get_records(series.run_id, series.name)
+        n_max = min(_MAX_POINTS, max(_MIN_POINTS, n_points // 4))
+        return downsample([r.step for r in records], [r.value for r in records], n_max)
+
+    def _band(
+        self, metric: str, known: Sequence[Summary], past: Sequence[_Past], room: Room
+    ) -> Band | None:
+        accepted = [
+            one.series[metric]
+            for one in past
+            if metric in one.series and one.series[metric].summary in known
+        ]
+        curves = [self._curve(series, room.points) for series in accepted[:_MAX_ACCEPTED]]
+        band = band_of(curves, min(_MAX_POINTS // 4, max(_MIN_POINTS, room.points // 4)))
+        room.points -= 2 * len(band.steps) if band else 0
+        return band
+
+
+def _history(metric: str, known: Sequence[Summary], past: Sequence[_Past]) -> list[PastValue]:
+    return [
+        PastValue(
+            run_id=one.run.run_id,
+            created_at=one.run.started_at,
+            value=one.series[metric].summary.tail,
+            verdict=one.run.verdict,
+            commit=(one.run.environment or {}).get("git_commit"),
+            is_accepted=one.series[metric].summary in known,
+        )
+        for one in reversed(past)
+        if metric in one.series
+    ]
+
+
+def _without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name != "sg_seed"}
+
+
+def _environment_changes(sample: Sample, environment: Mapping[str, Any]) -> list[Change]:
+    """Compare what both sides know: a sample keeps what is worth reviewing only."""
+    ours = {name: environment[name] for name in sample.environment if name in environment}
+    theirs = {name: sample.environment[name] for name in ours}
+    if isinstance(ours.get("platform"), str):
+        ours["platform"] = ours["platform"].partition("-")[0]  # as samples have it
+    return changes(theirs, ours)
+
+
+def _media(
+    db: ExperimentDBManager, run_id: int, room: Room, left_out: list[str]
+) -> tuple[list[Histogram], list[Image], list[Text], list[Mapping[str, Any]]]:
+    histograms = [
+        Histogram(name, one["step"], one["bucket_edges"], one["bucket_counts"], one["n_non_finite"])
+        for name, one in _newest(db.get_histograms(run_id), "histograms", left_out)
+    ]
+    images = []
+    texts = []
+    for name, one in _newest(db.get_images(run_id), "images", left_out):
+        sizes = (one["width"], one["height"], one["channels"])
+        try:
+            png = as_png(Pixels(*sizes, base64.b64decode(one["data_b64"])))
+        except ValueError as error:
+            left_out.append(f"image {name} of step {one['step']}: {error}")
+            continue
+        if len(png) > room.media_bytes:
+            left_out.append(f"image {name} of step {one['step']}: no room")
+            continue
+        room.media_bytes -= len(png)
+        images.append(Image(name, one["step"], one["width"], one["height"], png))
+    for name, one in _newest(db.get_texts(run_id), "texts", left_out):
+        content = one["content"][: min(_MAX_TEXT, room.media_bytes)]
+        if len(content) < len(one["content"]):
+            left_out.append(f"text {name} of step {one['step']}: all behind {len(content)} letters")
+        room.media_bytes -= len(content)
+        texts.append(Text(name, one["step"], content))
+    graphs = []
+    for one in db.get_comp_graphs(run_id):
+        n_nodes = len(one["graph"].get("nodes", ()))
+        if n_nodes > _MAX_NODES:
+            left_out.append(f"graph {one['id']} of {n_nodes} nodes")
+        else:
+            graphs.append(one["graph"])
+    return histograms, images, texts, graphs
+
+
+def _newest(
+    by_name: Mapping[str, Sequence[Mapping[str, Any]]], kind: str, left_out: list[str]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the last ones of each name, by step."""
+    for name, of_name in by_name.items():
+        if len(of_name) > _OF_ONE_NAME:
+            left_out.append(f"{len(of_name) - _OF_ONE_NAME} of {len(of_name)} {kind} {name}")
+        for one in of_name[-_OF_ONE_NAME:]:
+            yield name, one

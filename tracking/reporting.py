@@ -1,0 +1,188 @@
+"""Reports of sessions of tests: gathered from an experiment and written to files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracking.details import Room, gather, with_prefixes, without_confirmations
+from tracking.errors import BaselineError, ReportError, RunNotFoundError
+from tracking.filesystem import replace_file
+from tracking.model import Verdict
+from tracking.regression import (
+    Compared,
+    accept_command,
+    load_baseline,
+    load_pending,
+    parse_comparison,
+    pending_path,
+)
+from tracking.report.data import Death, ReportData, TestReport, severity
+from tracking.report.formats import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tracking.experiment_db import ExperimentDBManager
+    from tracking.model import RunInfo
+    from tracking.regression import Entry, Sample
+
+
+def write_report(data: ReportData, path: Path) -> None:
+    """Write a report in the format that the suffix of its file names; the file is replaced whole.
+
+    Raises:
+        InvalidArgumentError: there is no such format.
+        ReportError: the file cannot be written.
+    """
+    text = render(data, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def gather_runs(
+    db: ExperimentDBManager,
+    session: str,
+    tests: Iterable[tuple[TestReport, str, Sequence[Sample]]],
+) -> list[TestReport]:
+    """Add to reports of tests what the experiment holds of their runs.
+
+    Args:
+        db: the experiment.
+        session: the tests' session in it.
+        tests: of each its report, what its run is called, and the samples of its baseline. While a
+            report takes in more they are served the worst first.
+
+    Raises:
+        StoreError: the experiment cannot be read.
+    """
+    runs = db.find_runs(session=session)[::-1]
+    latest = _latest(runs)
+    inside = db.nested_runs(runs[0].started_at) if runs else []
+    room = Room()
+    return [
+        _with_run(db, report, latest.get(name), inside, samples, room)
+        for report, name, samples in sorted(tests, key=lambda test: severity(test[0]))
+    ]
+
+
+def _with_run(
+    db: ExperimentDBManager,
+    report: TestReport,
+    run: RunInfo | None,
+    inside: Sequence[RunInfo],
+    samples: Sequence[Sample],
+    room: Room,
+) -> TestReport:
+    if run is None:
+        return report
+    children = with_prefixes(run, inside)
+    return replace(report, run=gather(db, run, children, samples, report.checks, room))
+
+
+def _latest(runs: Iterable[RunInfo]) -> dict[str, RunInfo]:
+    """Return the last attempt of each test, by name."""
+    return {run.name: run for run in without_confirmations(runs) if run.parent is None}
+
+
+def stored_report(
+    db: ExperimentDBManager, session: str | None = None, *, started_in: Path | None = None
+) -> ReportData:
+    """Report a session as its experiment and the baseline files have it now.
+
+    Args:
+        db: the experiment.
+        session: which one; the last by default.
+        started_in: the folder that files are named from; the present one by default.
+
+    Raises:
+        RunNotFoundError: there is no such session.
+        StoreError: the experiment cannot be read.
+    """
+    folder = started_in or Path.cwd()
+    session = session or db.last_session()
+    runs = db.find_runs(session=session)[::-1] if session else []
+    if not runs or session is None:
+        raise RunNotFoundError(f"of session {session}" if session else "of a test", db.db_path)
+    latest = _latest(runs)
+    store = _Stored(db, folder)
+    # A test that has come to its end has an outcome, whatever it was.
+    died = [run for run in latest.values() if run.outcome is None and run.ended_by]
+    tests = [store.test(run) for run in latest.values() if run not in died]
+    return ReportData(
+        created_at=runs[0].started_at,
+        experiment=db.db_path.stem,
+        database=os.path.relpath(db.db_path, folder),
+        session=session,
+        environment=runs[0].environment or {},
+        tests=gather_runs(db, session, tests),
+        deaths=[Death(run.name, run.ended_by or "") for run in died],
+        problems=store.problems,
+    )
+
+
+class _Stored:
+    """Finds what belongs to stored runs: comparisons, baselines, what is pending."""
+
+    def __init__(self, db: ExperimentDBManager, folder: Path) -> None:
+        self._db = db
+        self._folder = folder
+        self._baselines: dict[Path, dict[str, Entry]] = {}
+        self.problems: list[str] = []
+        path = pending_path(db.db_path.parent, db.db_path.stem)
+        try:
+            self._pending = {test.test for test in load_pending(path).tests.values()}
+        except BaselineError as error:
+            self.problems.append(str(error))
+            self._pending = set()
+
+    def test(self, run: RunInfo) -> tuple[TestReport, str, Sequence[Sample]]:
+        """Return the report of a test, what its run is called, and the samples of its baseline."""
+        compared = self._compared(run)
+        verdict = Verdict(run.verdict) if run.verdict else None
+        if compared is None:
+            failed = run.outcome in ("failed", "error")
+            return TestReport(run.name, verdict, "fail" if failed else "pass"), run.name, ()
+        baseline = self._db.db_path.parent / compared.baseline
+        file, _, _ = run.name.partition("::")
+        report = TestReport(
+            nodeid=run.name,
+            verdict=verdict,
+            action=compared.action,
+            file=file,
+            checks=compared.checks,
+            notes=compared.notes,
+            baseline=os.path.relpath(baseline, self._folder),
+            key=compared.key,
+            n_samples=compared.n_samples,
+            accept_command=self._accept_command(run.name),
+        )
+        entry = self._entries(baseline).get(compared.key)
+        return report, run.name, entry.samples if entry else ()
+
+    def _compared(self, run: RunInfo) -> Compared | None:
+        text = self._db.get_comparison(run.run_id)
+        try:
+            return parse_comparison(text) if text else None
+        except ValueError as error:
+            self.problems.append(f"run {run.run_id} {run.name}: {error}")
+            return None
+
+    def _entries(self, path: Path) -> dict[str, Entry]:
+        if path not in self._baselines:
+            try:
+                self._baselines[path] = load_baseline(path)
+            except BaselineError as error:
+                self.problems.append(str(error))
+                self._baselines[path] = {}
+        return self._baselines[path]
+
+    def _accept_command(self, test: str) -> str:
+        if test not in self._pending:
+            return ""
+        return accept_command([test], self._db.db_path, self._folder)
