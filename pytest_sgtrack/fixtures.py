@@ -15,7 +15,7 @@ from pytest_sgtrack.seeds import seed_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracking import Tracker
+    from tracking import SummaryWriter, Tracker
 
 
 @pytest.fixture
@@ -33,6 +33,15 @@ def sg_tracker(request: pytest.FixtureRequest) -> Iterator[Tracker]:
 def tracker(sg_tracker: Tracker) -> Tracker:
     """Short name of `sg_tracker`."""
     return sg_tracker
+
+
+@pytest.fixture
+def sg_summary_writer(sg_tracker: Tracker) -> Iterator[SummaryWriter]:
+    """A stand-in for TensorBoard's SummaryWriter that records into the run of this test."""
+    from tracking import SummaryWriter
+
+    with SummaryWriter(sg_tracker) as writer:
+        yield writer
 
 
 @pytest.fixture

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sgtrack.fixtures import sg_seed, sg_tracker, tracker
+from pytest_sgtrack.fixtures import sg_seed, sg_summary_writer, sg_tracker, tracker
 from pytest_sgtrack.options import add_options, settings_of
 
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["pytest_addoption", "pytest_configure", "sg_seed", "sg_tracker", "tracker"]
+__all__ = [
+    "pytest_addoption",
+    "pytest_configure",
+    "sg_seed",
+    "sg_summary_writer",
+    "sg_tracker",
+    "tracker",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,5 +1,7 @@
-"""README does what it says: its Python runs, its console output is real, its tables complete."""
+"""Documents do what they say: their Python runs, their output is real, their tables complete."""
 
+import contextlib
+import io
 import os
 import re
 import shlex
@@ -9,16 +11,22 @@ from pathlib import Path
 
 import pytest
 
+from tracking import cli
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+REPORTS = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, document: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
 
 
 def run(command: str, folder: Path) -> str:
-    """Run a command of README as a user would, in this environment, and return what it prints."""
+    """Run a command as a user would, in this environment, and return what it prints."""
+    if is_plain_sgtrack(command):
+        return run_inside(shlex.split(command)[1:], folder)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
     environment.pop("CI", None)
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -36,21 +44,97 @@ def run(command: str, folder: Path) -> str:
     return done.stdout
 
 
+def is_plain_sgtrack(command: str) -> bool:
+    """Tell whether a command needs neither a shell nor a process of its own."""
+    return bool(re.fullmatch(r"sgtrack (?!prune)[^|;&<>$`*~\n]*", command))
+
+
+def run_inside(arguments: list[str], folder: Path) -> str:
+    """Run `sgtrack` in this process: to start one takes longer than all it does."""
+    said = io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+        contextlib.suppress(SystemExit),  # argparse's
+    ):
+        cli.main(arguments)
+    return said.getvalue()
+
+
 def comparable(output: str) -> list[str]:
     return [re.sub(r"in \d+\.\d+s", "in N s", line).rstrip() for line in output.splitlines()]
 
 
-def test_the_tour_prints_what_readme_shows(tmp_path):
-    script = next(block for block in blocks("python") if block.startswith("# test_fit.py"))
-    (tmp_path / "test_fit.py").write_text(script, encoding="utf-8")
-    shown = [
-        block.partition("\n")
-        for console in blocks("console")
+# What differs from day to day and from machine to machine, and what shall stand for it.
+VARYING = (
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
+    (r"\b[0-9a-f]{32}\b", "UUID"),
+    (r"\b\d{10}\.\d+", "SECONDS"),
+    (r'"duration_s": [\d.e-]+', '"duration_s": N'),
+    (r"\b\d+\.\d\d s\b", "N s"),
+    (r"\b\d+ bytes", "N bytes"),
+    (r"^  (git_\w+|hash_seed|implementation|machine|numpy|platform|python)  .*", r"  \1  X"),
+    (r"([ -])\1+", r"\1"),  # columns are as wide as what is in them
+)
+
+
+def blurred(output: str) -> list[str]:
+    lines = comparable(output)
+    for varying, constant in VARYING:
+        lines = [re.sub(varying, constant, line) for line in lines]
+    return lines
+
+
+def commands(document: str) -> list[tuple[str, str]]:
+    """Return the commands of a document's console blocks, and what each is said to print."""
+    return [
+        (command, output)
+        for console in blocks("console", document)
         for block in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]
+        for command, _, output in [block.partition("\n")]
     ]
+
+
+def write_scripts(document: str, folder: Path) -> None:
+    """Write the Python blocks of a document that say which file they are."""
+    for block in blocks("python", document):
+        if name := re.match(r"# (\w+\.py)\n", block):
+            (folder / name[1]).write_text(block, encoding="utf-8")
+
+
+def test_the_tour_prints_what_readme_shows(tmp_path):
+    write_scripts(README, tmp_path)
+    shown = commands(README)
     assert len(shown) >= 4
-    for command, _, output in shown:
+    for command, output in shown:
         assert comparable(run(command, tmp_path)) == comparable(output), command
+
+
+@pytest.mark.parametrize("document", [COMMANDS, REPORTS], ids=["commands", "reports"])
+def test_every_command_prints_what_its_page_shows(tmp_path, document):
+    pytest.importorskip("scipy")
+    write_scripts(document, tmp_path)
+    for command, output in commands(document):
+        assert blurred(run(command, tmp_path)) == blurred(output), command
+
+
+def test_the_page_of_commands_shows_each_and_names_its_keys():
+    from tracking.cli import output
+    from tracking.cli.formats import COLUMNS
+    from tracking.cli.plain import _OF_A_RUN
+
+    listed = run("sgtrack --help", ROOT)
+    names = re.findall(r"^    ([a-z]+)(?:\s|$)", listed, re.MULTILINE)
+    assert len(names) >= 15
+    used = " ".join(command for command, _ in commands(COMMANDS)) + "".join(blocks("sh", COMMANDS))
+    undocumented = {"import", "report", "board"}  # they have pages of their own
+    assert [
+        name for name in names if f"sgtrack {name}" not in used and name not in undocumented
+    ] == []
+    assert all(f"`{key}`" in COMMANDS for key in (*_OF_A_RUN, *COLUMNS))
+    for code, meaning in output.EXIT_CODES.items():
+        assert f"| {code} | {meaning} |" in COMMANDS
 
 
 def test_the_python_of_readme_runs(tmp_path):
@@ -83,7 +167,10 @@ def test_ci_runs_readmes_own_commands():
     assert shlex.split(test)[:3] == [".venv/bin/python", "-m", "pytest"]
 
 
-@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "examples/README.md"])
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", "CHANGELOG.md", "examples/README.md", "docs/commands.md", "docs/reports.md"],
+)
 def test_links_inside_the_repository_lead_somewhere(document):
     path = ROOT / document
     text = path.read_text(encoding="utf-8")

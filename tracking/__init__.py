@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NoActiveRunError,
         NoExperimentError,
         NotAnExperimentError,
+        ReportError,
         RunNotFoundError,
         RunStateError,
         SettingsError,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from tracking.journal import Note
     from tracking.model import Direction, RecordInfo, RunInfo, Status, Summary, Verdict
     from tracking.recovery import Recovery, dead_segments, recover
+    from tracking.reporting import gather_runs, stored_report, write_report
+    from tracking.summary_writer import SummaryWriter
     from tracking.tracker import Tracker
 
 __all__ = [
@@ -64,6 +67,7 @@ __all__ = [
     "Note",
     "RecordInfo",
     "Recovery",
+    "ReportError",
     "RunInfo",
     "RunNotFoundError",
     "RunStateError",
@@ -72,6 +76,7 @@ __all__ = [
     "StoreBusyError",
     "StoreError",
     "Summary",
+    "SummaryWriter",
     "Tracker",
     "TrackingError",
     "TrackingWarning",
@@ -81,7 +86,10 @@ __all__ = [
     "collect_environment",
     "current_device",
     "dead_segments",
+    "gather_runs",
     "recover",
+    "stored_report",
+    "write_report",
 ]
 
 _HOMES = {
@@ -101,6 +109,7 @@ _HOMES = {
     "Note": "journal",
     "RecordInfo": "model",
     "Recovery": "recovery",
+    "ReportError": "errors",
     "RunInfo": "model",
     "RunNotFoundError": "errors",
     "RunStateError": "errors",
@@ -109,6 +118,7 @@ _HOMES = {
     "StoreBusyError": "errors",
     "StoreError": "errors",
     "Summary": "model",
+    "SummaryWriter": "summary_writer",
     "Tracker": "tracker",
     "TrackingError": "errors",
     "TrackingWarning": "errors",
@@ -117,7 +127,10 @@ _HOMES = {
     "collect_environment": "environment",
     "current_device": "environment",
     "dead_segments": "recovery",
+    "gather_runs": "reporting",
     "recover": "recovery",
+    "stored_report": "reporting",
+    "write_report": "reporting",
 }
 
 

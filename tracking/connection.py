@@ -149,6 +149,24 @@ class Connection:
                     " of power may take what was recorded; look after the disk"
                 )
 
+    def compact(self) -> None:
+        """Rewrite the database without the room that deleted rows have left.
+
+        SQLite can undo it until all is written: a death in between changes nothing. Rows of a table
+        without an INTEGER PRIMARY KEY would be numbered anew.
+
+        Raises:
+            StoreBusyError: others held the lock for too long.
+            StoreError: it cannot be written, or the disk has no room for it; it is as it was.
+        """
+        with self._lock, self._translated_errors():
+            if not self.can_write():
+                raise StoreError(f"{self.path} cannot be written: it, or its folder, is read-only")
+            connection = self._opened()
+            with self._exclusively():
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # readers delay it to close()
+
     @contextmanager
     def _synchronous(self, connection: sqlite3.Connection, *, is_full: bool) -> Iterator[None]:
         if is_full:
@@ -503,6 +521,30 @@ class Connection:
         # would hold the lock for as long as it lives if the parent died with it.
         self._close_lock_file()
         self._reset()
+
+
+@contextmanager
+def reading_foreign(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection for reading to a database of another program, which may be writing it.
+
+    Raises:
+        NotAnExperimentError: it is not a SQLite database.
+        StoreError: there is none, or it cannot be read.
+    """
+    place = Connection(path.absolute(), is_read_only=True)
+    with place._translated_errors():
+        # In WAL mode a reader would leave files beside the database where nobody has it open. In
+        # the other modes it leaves no trace, and needs the locks to see whole transactions only.
+        if place._header()[18:19] == bytes([_WAL_FORMAT]):
+            connection = place._connected_read_only()
+        else:
+            uri = f"{place.path.as_uri()}?mode=ro"
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+            )
+        with closing(connection):
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tracking.attempts import without_confirmations
 from tracking.media import Image as Pixels
 from tracking.media import as_png
 from tracking.model import Status
@@ -104,16 +105,6 @@ def gather(
         graphs=graphs,
         left_out=left_out,
     )
-
-
-def without_confirmations(runs: Iterable[RunInfo]) -> list[RunInfo]:
-    """Leave out runs that only confirmed what another run of their test came to.
-
-    A test that looks worse runs again within its session, and its own run alone gets a verdict.
-    """
-    listed = list(runs)
-    judged = {(run.name, run.session) for run in listed if run.verdict}
-    return [run for run in listed if run.verdict or (run.name, run.session) not in judged]
 
 
 def with_prefixes(run: RunInfo, runs: Sequence[RunInfo]) -> list[tuple[str, RunInfo]]:

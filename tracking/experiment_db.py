@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from tracking.model import RecordInfo, Summary
 
 
+_STREAMED_FROM = 50_000
+"""Longer series are not read at once where that can be helped: a record takes some 150 bytes."""
+
+
 class Drained(NamedTuple):
     """What is on its way from a segment into the tables.
 
@@ -204,11 +208,48 @@ class ExperimentDBManager:
 
     def get_all_runs(self) -> list[RunInfo]:
         """List all runs, newest first."""
+        return self.find_runs()
+
+    def find_runs(self, *, name: str | None = None, session: str | None = None) -> list[RunInfo]:
+        """List the runs of a name, of a session, or both, newest first; all where neither is given.
+
+        Args:
+            name: of the runs; those of a test are called by its node id.
+            session: identity of a session, as `RunInfo.session` has it.
+        """
+        asked = {"r.name = ?": name, "r.session = ?": session}
+        given = {condition: value for condition, value in asked.items() if value is not None}
+        where = f"WHERE {' AND '.join(given)}" if given else ""
         with self._db.reading() as connection:
             rows = connection.execute(
-                f"{_SELECT_RUNS} ORDER BY r.created_at DESC, r.id DESC"
+                f"{_SELECT_RUNS} {where} ORDER BY r.created_at DESC, r.id DESC",
+                tuple(given.values()),
             ).fetchall()
         return [self._run_info(row) for row in rows]
+
+    def nested_runs(self, since: float) -> list[RunInfo]:
+        """List the runs that were started inside of others, the oldest first.
+
+        Args:
+            since: Unix seconds; what was started earlier is left out. Numbers would not do: a run
+                can get its number after those that were started inside of it.
+        """
+        with self._db.reading() as connection:
+            rows = connection.execute(
+                f"{_SELECT_RUNS} WHERE r.parent IS NOT NULL AND r.created_at >= ?"
+                " ORDER BY r.created_at, r.id",
+                (since,),
+            ).fetchall()
+        return [self._run_info(row) for row in rows]
+
+    def last_session(self) -> str | None:
+        """Return the session of the newest run that belongs to one; None where no run does."""
+        with self._db.reading() as connection:
+            row = connection.execute(
+                "SELECT session FROM runs WHERE session IS NOT NULL"
+                " ORDER BY created_at DESC, id DESC LIMIT 1"
+            ).fetchone()
+        return row[0] if row else None
 
     def _run_info(self, row: tuple[Any, ...]) -> RunInfo:
         with self._making_sense(f"run {row[0]}"):
@@ -247,6 +288,17 @@ class ExperimentDBManager:
                 "INSERT INTO deleted_runs (uuid) SELECT uuid FROM runs WHERE id = ?", (run_id,)
             )
             connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+    def compact(self) -> None:
+        """Give back to the file system what deleted runs have left free.
+
+        Every table of ours numbers its rows itself, so that nothing changes its number.
+
+        Raises:
+            StoreError: the database cannot be written, or the disk has no room for a second copy of
+                what is in use; it is as it was.
+        """
+        self._db.compact()
 
     # Records
 
@@ -367,6 +419,30 @@ class ExperimentDBManager:
             )
         return series.rows
 
+    def iter_records(self, run_id: int) -> Iterator[tuple[str, list[RecordInfo]]]:
+        """Yield the records of a run in parts, metric after metric.
+
+        The order is that of `get_metrics`, then of `get_records`. Memory does not grow with the
+        number of records: long series are read by a connection of their own, which is open until
+        the iterator has gone on or is closed, and is in nobody's way.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        run = self.get_run(run_id)
+        if run is None:
+            raise RunNotFoundError(run_id, self.db_path)
+        for name, n in zip(run.metrics or (), run.num_records or (), strict=True):
+            if n <= _STREAMED_FROM:
+                yield name, self.get_records(run_id, name)
+                continue
+            with self._db.as_it_lies() as connection:
+                parts = records.stream_series(connection, run.run_id, name)
+                for part in parts or ():
+                    yield name, part
+            if parts is None:
+                yield name, self.get_records(run_id, name)
+
     def get_metrics(self, run_id: int) -> list[str]:
         """Get list of metric names for a run, in the order they first appeared in the experiment.
 
@@ -402,6 +478,32 @@ class ExperimentDBManager:
                 records.note_unreadable(connection, run_id, summaries.unreadable)
                 records.store_summaries(connection, run_id, summaries.computed)
         return summaries.by_metric
+
+    def all_summaries(self) -> dict[int, dict[str, Summary]]:
+        """Return what `read_summaries` does of every run that has records, by the run's number.
+
+        One query reads what is stored; runs whose summaries don't cover all records are left to
+        `read_summaries`.
+        """
+        with self._db.reading() as connection:
+            stored = records.read_stored_summaries(connection)
+        return {
+            run_id: self.read_summaries(run_id) if summaries is None else summaries
+            for run_id, summaries in stored.items()
+        }
+
+    def get_comparison(self, run_id: int) -> str | None:
+        """Return what comparing a run with its baseline found, as `end_run` was given it.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        with self._db.reading() as connection:
+            if schema.version_of(connection) < schema.HAS_COMPARISONS:
+                return None
+            _, text = self._run_row(connection, run_id, "comparison")
+        found: str | None = text
+        return found
 
     # Graphs, histograms, images, texts
 
@@ -835,4 +937,5 @@ def _run_info(row: tuple[Any, ...]) -> RunInfo:
         duration_s=duration_s,
         session=session,
         attempt=attempt,
+        started_at=created_at,
     )

@@ -275,6 +275,52 @@ def _plain_rows(cursor: sqlite3.Cursor) -> list[RecordInfo] | None:
     return records
 
 
+def stream_series(
+    connection: sqlite3.Connection, run_id: int, metric_name: str
+) -> Iterator[list[RecordInfo]] | None:
+    """Read the records of one metric of one run a few at a time, sorted as `read_series` does.
+
+    Returns:
+        None where one of them is no plain number: `read_series` decodes these.
+    """
+    query = "SELECT id FROM metrics WHERE name = ?"
+    row = connection.execute(query, (metric_name,)).fetchone()
+    if row is None:
+        return iter(())
+    places = (run_id, row[0], run_id, row[0])
+    odd = connection.execute(
+        f"SELECT 1 FROM ({_SERIES}) WHERE typeof(step) <> 'integer'"  # noqa: S608  # SQL of ours
+        " OR typeof(wall_time) <> 'real' OR value IS NULL OR typeof(value) = 'blob'"
+        " OR (typeof(value) = 'text' AND value NOT IN ('NaN', 'Infinity', '-Infinity')) LIMIT 1",
+        places,
+    )
+    if odd.fetchone() is not None:
+        return None
+    cursor = connection.execute(
+        f"SELECT step, value, wall_time FROM ({_SERIES}) ORDER BY step, id",  # noqa: S608
+        places,
+    )
+    return _parts(cursor)
+
+
+_SERIES = """
+    SELECT r.id, r.step, r.value, r.wall_time FROM record_ranges AS g
+      CROSS JOIN records AS r ON r.id BETWEEN g.first_id AND g.last_id
+        AND r.run_id = g.run_id AND r.metric_id = g.metric_id
+      WHERE g.run_id = ? AND g.metric_id = ?
+    UNION ALL SELECT id, step, value, wall_time FROM non_finite_records
+      WHERE run_id = ? AND metric_id = ?
+"""
+
+
+def _parts(cursor: sqlite3.Cursor) -> Iterator[list[RecordInfo]]:
+    while rows := cursor.fetchmany(_ROWS_A_FETCH):
+        yield [
+            RecordInfo(step, value if type(value) is float else float(value), time)
+            for step, value, time in rows
+        ]
+
+
 def _decoded_rows(
     rows: Iterable[tuple[int, Any, Any, Any]],
 ) -> Iterator[tuple[int, int, float, float]]:
@@ -347,11 +393,16 @@ class Summaries(NamedTuple):
     unreadable: dict[str, int]
 
 
+_SUMMARY_COLUMNS = (
+    "m.name, s.n = s.summarized_n, s.n - s.n_unreadable, s.n_nan, s.n_inf, s.min, s.max, s.mean,"
+    " s.std, s.tail, s.last, s.first_step, s.last_step"
+)
+
+
 def read_summaries(connection: sqlite3.Connection, run_id: int) -> Summaries:
     """Return the summary of each metric of a run, computing what is not stored."""
     rows = connection.execute(
-        "SELECT m.name, s.n = s.summarized_n, s.n - s.n_unreadable, s.n_nan, s.n_inf, s.min, s.max,"
-        " s.mean, s.std, s.tail, s.last, s.first_step, s.last_step"
+        f"SELECT {_SUMMARY_COLUMNS}"  # noqa: S608  # columns of ours
         " FROM series AS s JOIN metrics AS m ON m.id = s.metric_id"
         " WHERE s.run_id = ? ORDER BY s.metric_id",
         (run_id,),
@@ -369,6 +420,28 @@ def read_summaries(connection: sqlite3.Connection, run_id: int) -> Summaries:
             summary = summarize(steps, values)
             summaries.by_metric[name] = summaries.computed[name] = summary
     return summaries
+
+
+def read_stored_summaries(
+    connection: sqlite3.Connection,
+) -> dict[int, dict[str, Summary] | None]:
+    """Return the stored summaries of each run that has records, None where one has to be computed.
+
+    Metrics of a run are in the order of `read_summaries`.
+    """
+    rows = connection.execute(
+        f"SELECT s.run_id, {_SUMMARY_COLUMNS}"  # noqa: S608  # columns of ours
+        " FROM series AS s JOIN metrics AS m ON m.id = s.metric_id ORDER BY s.run_id, s.metric_id"
+    )
+    stored: dict[int, dict[str, Summary] | None] = {}
+    for run_id, name, is_covered, *numbers in rows:
+        of_run = stored.setdefault(run_id, {})
+        summary = _stored_summary(numbers) if is_covered else None
+        if of_run is None or summary is None:
+            stored[run_id] = None
+        else:
+            of_run[name] = summary
+    return stored
 
 
 def _stored_summary(numbers: Sequence[Any]) -> Summary | None:

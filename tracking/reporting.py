@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracking.details import Room, gather, with_prefixes, without_confirmations
+from tracking.attempts import without_confirmations
+from tracking.details import Room, gather, with_prefixes
 from tracking.errors import BaselineError, ReportError, RunNotFoundError
 from tracking.filesystem import replace_file
 from tracking.model import Verdict
@@ -61,9 +62,9 @@ def gather_runs(
     Raises:
         StoreError: the experiment cannot be read.
     """
-    runs = db.find_runs(session=session)[::-1]
+    runs = db.find_runs(session=session)
     latest = _latest(runs)
-    inside = db.nested_runs(runs[0].started_at) if runs else []
+    inside = db.nested_runs(runs[-1].started_at) if runs else []
     room = Room()
     return [
         _with_run(db, report, latest.get(name), inside, samples, room)
@@ -85,9 +86,10 @@ def _with_run(
     return replace(report, run=gather(db, run, children, samples, report.checks, room))
 
 
-def _latest(runs: Iterable[RunInfo]) -> dict[str, RunInfo]:
-    """Return the last attempt of each test, by name."""
-    return {run.name: run for run in without_confirmations(runs) if run.parent is None}
+def _latest(runs: Sequence[RunInfo]) -> dict[str, RunInfo]:
+    """Return the last attempt of each test, by name; of runs that are the newest first."""
+    own = without_confirmations(runs)
+    return {run.name: run for run in reversed(own) if run.parent is None}
 
 
 def stored_report(
@@ -106,7 +108,7 @@ def stored_report(
     """
     folder = started_in or Path.cwd()
     session = session or db.last_session()
-    runs = db.find_runs(session=session)[::-1] if session else []
+    runs = db.find_runs(session=session) if session else []
     if not runs or session is None:
         raise RunNotFoundError(f"of session {session}" if session else "of a test", db.db_path)
     latest = _latest(runs)
@@ -115,7 +117,7 @@ def stored_report(
     died = [run for run in latest.values() if run.outcome is None and run.ended_by]
     tests = [store.test(run) for run in latest.values() if run not in died]
     return ReportData(
-        created_at=runs[0].started_at,
+        created_at=runs[-1].started_at,
         experiment=db.db_path.stem,
         database=os.path.relpath(db.db_path, folder),
         session=session,

@@ -508,6 +508,28 @@ class Tracker:
         if problem := bound.problem(self._active_summaries().get(bound.metric)):
             raise BoundError(problem)
 
+    def callback(self, framework: str, **options: Any) -> Any:
+        """Make a callback for a training framework that records into the active run.
+
+        The framework is imported here and not before.
+
+        Args:
+            framework: keras, lightgbm, lightning, sklearn, transformers or xgboost.
+            options: `log_params=True` adds hyper-parameters to the config of the run; the others
+                are the framework's own, see docs/frameworks.md.
+
+        Returns:
+            What the framework takes as a callback; for sklearn, which takes none, an object with
+            `fit`, `record`, `score` and `staged`.
+
+        Raises:
+            InvalidArgumentError: no such framework, or its callback has no such option.
+            MissingDependencyError: the framework is not installed.
+        """
+        from tracking.callbacks import make_callback
+
+        return make_callback(self, framework, options)
+
     def leave_note(self, note: Note) -> None:
         """Note something that matters only if this process dies before the active run has ended."""
         if self._active:

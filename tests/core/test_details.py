@@ -10,7 +10,7 @@ import pytest
 
 from tracking import ExperimentDBManager, ReportError, RunNotFoundError, Tracker, stored_report
 from tracking import write_report as write_to
-from tracking.details import Room, gather, with_prefixes, without_confirmations
+from tracking.details import Room, gather, with_prefixes
 from tracking.model import RunInfo, Verdict
 from tracking.regression import Check, Sample
 from tracking.report.data import ReportData
@@ -162,17 +162,6 @@ def test_runs_inside_of_others_are_called_as_the_gate_does():
     ]
     named = [(prefix, run.run_id) for prefix, run in with_prefixes(info(1), runs)]
     assert named == [("fold/", 2), ("fold/inner/", 3), ("fold#2/", 4), ("fold#2/inner/", 6)]
-
-
-def test_runs_that_confirm_another_are_left_out():
-    runs = [
-        info(1, session="a", verdict="regressed"),
-        info(2, session="a"),
-        info(3, session="b"),
-        info(4, "u", session="a"),
-        info(5),
-    ]
-    assert [run.run_id for run in without_confirmations(runs)] == [1, 3, 4, 5]
 
 
 def test_without_a_session_there_is_nothing_to_report(tracker):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracking as sg
-from tracking.experiment_db import ExperimentDBManager
+from tracking.experiment_db import ExperimentDBManager, new_run
 from tracking.model import RecordInfo
 from tracking.records import Batch, insert_batches, read_series
 from tracking.summary import summarize
@@ -145,6 +146,40 @@ def test_runs_are_listed_newest_first(db, monkeypatch):
     assert db.get_all_runs()[0].name == "at 300"
 
 
+def started(db, name, session, at):
+    run = new_run(name, None, session=session)._replace(created_at=at)
+    return db.insert_run(run)
+
+
+def test_runs_are_found_by_name_and_session_newest_first(db):
+    for name, session, at in (
+        ("a", "s1", 1.0),
+        ("b", "s1", 3.0),
+        ("a", "s2", 2.0),
+        ("a", None, 0.0),
+    ):
+        started(db, name, session, at)
+    found = {
+        asked: [run.run_id for run in db.find_runs(**dict(asked))]
+        for asked in (
+            (),
+            (("name", "a"),),
+            (("session", "s1"),),
+            (("name", "a"), ("session", "s1")),
+            (("name", ""),),
+        )
+    }
+    assert list(found.values()) == [[2, 3, 1, 4], [3, 1, 4], [2, 1], [1], []]
+    assert db.get_all_runs() == db.find_runs()
+
+
+def test_the_last_session_is_that_of_the_newest_run_that_has_one(db):
+    assert db.last_session() is None
+    for session, at in (("old", 1.0), ("new", 2.0), (None, 3.0), ("older", 0.0)):
+        started(db, "t", session, at)
+    assert db.last_session() == "new"
+
+
 def test_num_records_stand_beside_their_metrics(db):
     first, second, empty = db.create_run(), db.create_run(), db.create_run()
     for name, n in (("a", 1), ("b", 3), ("c", 2)):
@@ -254,6 +289,40 @@ def test_stored_summaries_are_read_without_the_records(db):
     before = db.get_metric_summary(run_id)
     query(db, "UPDATE records SET value = 100")
     assert repr(db.get_metric_summary(run_id)) == repr(before)
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from("abc"), st.floats()), max_size=5), min_size=1, max_size=4
+    ),
+    st.data(),
+)
+def test_all_summaries_are_those_of_each_run(tmp_path_factory, runs, data):
+    folder = tmp_path_factory.mktemp("summaries")
+    with closing(ExperimentDBManager(folder / "e.db")) as db:
+        for recorded in runs:
+            run_id = db.create_run()
+            for step, (name, value) in enumerate(recorded):
+                db.record(run_id, name, step, value)
+            if data.draw(st.booleans(), label="ends"):
+                db.update_run_status(run_id, "completed")
+                db.read_summaries(run_id)  # which keeps them
+                if data.draw(st.booleans(), label="late record"):
+                    db.record(run_id, "a", 99, 1.0)
+    with closing(ExperimentDBManager(folder / "e.db", is_read_only=True)) as db:
+        expected = {run.run_id: db.read_summaries(run.run_id) for run in db.get_all_runs()}
+        found = db.all_summaries()
+        assert repr(found) == repr({i: of_run for i, of_run in sorted(expected.items()) if of_run})
+
+
+def test_all_summaries_of_runs_that_have_ended_are_read_without_their_records(db, monkeypatch):
+    for _ in range(2):
+        run_id = db.create_run()
+        fill(db, run_id)
+        db.update_run_status(run_id, "completed")
+        db.read_summaries(run_id)
+    monkeypatch.setattr(ExperimentDBManager, "read_summaries", None)
+    assert db.all_summaries()[2]["loss"].n == 4
 
 
 def test_the_summary_of_a_running_run_is_computed_and_not_kept(db):
@@ -513,3 +582,110 @@ def test_a_call_that_fails_inside_its_transaction_leaves_nothing(db, monkeypatch
     assert db.get_metrics(run_id) == []
     db.record(run_id, "loss", 0, 1.0)
     assert series(db, run_id, "loss") == [(0, 1.0)]
+
+
+# Records in parts, and room given back
+
+
+@given(
+    batches=st.lists(
+        st.tuples(
+            st.sampled_from("ab"), st.lists(st.tuples(st.integers(-3, 3), st.floats()), max_size=6)
+        ),
+        max_size=6,
+    )
+)
+def test_records_in_parts_are_those_read_at_once(tmp_path_factory, batches):
+    path = tmp_path_factory.mktemp("parts") / "e.db"
+    with closing(ExperimentDBManager(path)) as db, pytest.MonkeyPatch.context() as patch:
+        run_id, other = db.create_run(), db.create_run()
+        for name, rows in batches:
+            for step, value in rows:
+                db.record(run_id, name, step, value)
+                db.record(other, name, step, 0.0)
+        patch.setattr("tracking.experiment_db._STREAMED_FROM", 0)
+        patch.setattr("tracking.records._ROWS_A_FETCH", 2)
+        found = {}
+        parts = list(db.iter_records(run_id))
+        for name, part in parts:
+            assert len(part) <= 2
+            found.setdefault(name, []).extend(part)
+        expected = {name: db.get_records(run_id, name) for name in db.get_metrics(run_id)}
+        assert repr(found) == repr(expected)
+
+
+def test_bytes_that_numpy_left_are_decoded_in_parts_too(db, monkeypatch):
+    run_id = db.create_run()
+    db.record(run_id, "loss", 0, 0.5)
+    query(db, "UPDATE records SET value = ?", np.float32(0.25).tobytes())
+    monkeypatch.setattr("tracking.experiment_db._STREAMED_FROM", 0)
+    with pytest.warns(sg.TrackingWarning, match="1 records lay there as bytes"):
+        ((name, (record,)),) = db.iter_records(run_id)
+    assert (name, record.value) == ("loss", 0.25)
+
+
+def test_an_unknown_run_has_no_records_to_iterate_over(db):
+    with pytest.raises(sg.RunNotFoundError):
+        next(db.iter_records(7))
+
+
+def test_while_records_are_read_in_parts_others_may_be_written(db, monkeypatch):
+    monkeypatch.setattr("tracking.experiment_db._STREAMED_FROM", 0)
+    monkeypatch.setattr("tracking.records._ROWS_A_FETCH", 1)
+    run_id = db.create_run()
+    for step in range(3):
+        db.record(run_id, "loss", step, 1.0)
+    parts = db.iter_records(run_id)
+    next(parts)
+    db.record(run_id, "loss", 3, 1.0)
+    assert [record.step for _, part in parts for record in part] == [1, 2]
+    assert len(db.get_records(run_id, "loss")) == 4
+
+
+def test_compacting_gives_room_back_and_changes_nothing_else(db):
+    runs = [db.create_run(str(number)) for number in range(3)]
+    for run_id in runs:
+        fill(db, run_id)
+    db.save_image(runs[0], "large", 0, 500, 500, 4, bytes(1_000_000))
+    db.delete_run(runs[0])
+    tables = [name for (name,) in query(db, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+    before = {table: query(db, f"SELECT * FROM {table} ORDER BY 1") for table in tables}
+    header = query(db, "PRAGMA application_id"), query(db, "PRAGMA user_version")
+    db.compact()
+    assert db.db_path.stat().st_size < 500_000
+    assert {table: query(db, f"SELECT * FROM {table} ORDER BY 1") for table in tables} == before
+    assert (query(db, "PRAGMA application_id"), query(db, "PRAGMA user_version")) == header
+    assert is_sound(db)
+    assert db.create_run() == 4
+    db.record(4, "loss", 0, 1.0)
+    assert series(db, 4, "loss") == [(0, 1.0)]
+
+
+def test_compacting_waits_for_nobody_who_only_reads(db):
+    fill(db, db.create_run())
+    with closing(sqlite3.connect(db.db_path)) as reader:
+        reader.execute("BEGIN")
+        before = reader.execute("SELECT COUNT(*) FROM records").fetchone()
+        db.delete_run(1)
+        db.compact()
+        assert reader.execute("SELECT COUNT(*) FROM records").fetchone() == before
+    assert db.get_all_runs() == []
+    assert is_sound(db)
+
+
+def test_what_may_not_be_written_is_not_compacted(db):
+    db.create_run()
+    db.close()
+    with (
+        closing(ExperimentDBManager(db.db_path, is_read_only=True)) as reader,
+        pytest.raises(sg.StoreError, match="read-only"),
+    ):
+        reader.compact()
+
+
+def test_every_table_numbers_its_rows_itself(db):
+    # Else to compact would number them anew.
+    for table, sql in query(db, "SELECT name, sql FROM sqlite_master WHERE type = 'table'"):
+        assert table.startswith("sqlite_") or re.search(
+            r"INTEGER PRIMARY KEY|WITHOUT ROWID", sql
+        ), table

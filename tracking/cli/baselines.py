@@ -1,9 +1,7 @@
-"""`sgtrack pending`, `accept`, `reject`, `prune` and `tolerances`: the life of a baseline."""
+"""`sgtrack pending`, `accept`, `reject` and `prune`: the life of a baseline."""
 
 from __future__ import annotations
 
-import glob
-import json
 import os
 import subprocess
 import sys
@@ -11,26 +9,23 @@ import tempfile
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracking.cli.output import FOUND, OK, TROUBLE, say, say_table
+from tracking.cli.options import TEST_HELP, add_command, add_dir, add_json, matches
+from tracking.cli.output import FOUND, OK, TROUBLE, say, say_json, say_table
+from tracking.cli.table import number_text
 from tracking.errors import TrackingError
 from tracking.regression import (
-    DEFAULT_SETTINGS,
-    MIN_SAMPLES,
     Entry,
     Kind,
     Pending,
     PendingTest,
     accepted_entry,
-    find_baselines,
     load_baseline,
     load_pending,
     needs_decision,
     pending_path,
-    propose_tolerance,
-    read_patterns,
-    said_of,
     save_baseline,
     save_pending,
     updated_entry,
@@ -38,12 +33,60 @@ from tracking.regression import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from tracking.cli.options import Commands
     from tracking.model import Summary
 
 _PYTEST_NO_TESTS = 5
+_PENDING = ("kind", "test", "metric", "baseline", "pending")
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands of this file."""
+    parsers = {
+        command: add_command(commands, command.__name__, command)
+        for command in (pending, accept, reject, prune)
+    }
+    for command in (pending, accept, reject):
+        _add_choice(parsers[command])
+    for command in (pending, accept):
+        parsers[command].add_argument(
+            "--root",
+            type=Path,
+            help="folder that baseline files are named from (default: where they were recorded)",
+        )
+    add_json(parsers[pending])
+    parsers[accept].add_argument(
+        "--reset-origin",
+        action="store_true",
+        help="measure drift from what is accepted now, no longer from the first baseline",
+    )
+    parsers[prune].add_argument(
+        "arguments", nargs="*", metavar="ARGUMENT", help="more for pytest, its options after --"
+    )
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    add_dir(parser)
+    parser.add_argument("tests", nargs="*", metavar="TEST", help=TEST_HELP)
+    parser.add_argument(
+        "--experiment", default="pytest", help="name of the experiment (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="only these metrics; may be given several times",
+    )
+    parser.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        choices=[str(kind) for kind in Kind],
+        help="only metrics that did this; may be given several times",
+    )
 
 
 def pending(options: argparse.Namespace) -> int:
@@ -63,13 +106,17 @@ def pending(options: argparse.Namespace) -> int:
             (str(kind), test.test, metric, *_values(entry, test, metric))
             for metric, kind in sorted(kinds.items())
         ]
-    if not rows:
-        say(f"{path}: nothing is pending")
-        return OK
     order = list(Kind)
     rows.sort(key=lambda row: (order.index(Kind(row[0])), *row[1:3]))
-    say_table(rows, ("kind", "test", "metric", "baseline", "pending"))
-    return FOUND
+    if options.json:
+        say_json(
+            "pending", path=str(path), tests=[dict(zip(_PENDING, r, strict=True)) for r in rows]
+        )
+    elif rows:
+        say_table([(*row[:3], *map(number_text, row[3:])) for row in rows], _PENDING)
+    else:
+        say(f"{path}: nothing is pending")
+    return FOUND if rows else OK
 
 
 def accept(options: argparse.Namespace) -> int:
@@ -133,46 +180,6 @@ def prune(options: argparse.Namespace) -> int:
     return OK if done.returncode in (0, _PYTEST_NO_TESTS) else TROUBLE
 
 
-def tolerances(options: argparse.Namespace) -> int:
-    """Propose tolerances from baselines of five samples and more.
-
-    The smallest with which one more run, as good as the samples, is red no more often than --rate,
-    beside what the present tolerance comes to.
-    """
-    patterns = read_patterns(options.root / "pyproject.toml")
-    rows = []
-    largest: dict[str, float] = {}
-    for file in find_baselines(options.root):
-        for key, entry in load_baseline(file).items():
-            test = f"{_test_file(file)}::{key}"
-            if len(entry.samples) < MIN_SAMPLES or not _matches(test, options.tests):
-                continue
-            for metric, statistic, values in _series_of(entry):
-                chosen = replace(DEFAULT_SETTINGS, **said_of(metric, patterns))
-                direction = chosen.direction_of(metric, statistic)
-                found = propose_tolerance(values, direction, options.rate, chosen.rel, chosen.abs)
-                tolerance = f"rel {found.rel:g}" if found.rel else f"abs {found.abs:g}"
-                rates = (f"{found.false_red_rate:.2%}", f"{found.present_rate:.2%}")
-                rows.append((test, metric, statistic, len(values), tolerance, *rates))
-                if found.rel:
-                    largest[metric] = max(found.rel, largest.get(metric, 0))
-    if not rows:
-        say(
-            f"{options.root}: no baseline has {MIN_SAMPLES} samples;"
-            " pytest --sg-track --sg-track-samples=10 collects them"
-        )
-        return OK
-    headers = ("test", "metric", "statistic", "samples", "tolerance", "false red", "now")
-    say_table(rows, headers)
-    if largest:
-        for line in ("", "for pyproject.toml:", "", "[tool.sgtrack.metrics]"):
-            say(line)
-        for metric, rel in sorted(largest.items()):
-            pattern = json.dumps(glob.escape(metric), ensure_ascii=False)
-            say(f"{pattern} = {{rel = {rel:g}}}")
-    return OK
-
-
 def _load(options: argparse.Namespace) -> tuple[Path, Pending]:
     path = pending_path(options.dir, options.experiment)
     return path, load_pending(path)
@@ -190,7 +197,7 @@ def _chosen(
 ) -> Iterator[tuple[tuple[str, str], dict[str, Kind]]]:
     """Yield the tests that the command line chooses, and what their metrics did."""
     for wanted in options.tests:
-        if not any(_matches(test.test, [wanted]) for test in content.tests.values()):
+        if not any(matches(test.test, [wanted]) for test in content.tests.values()):
             raise TrackingError(f"nothing is pending of {wanted}; `sgtrack pending` lists all")
     for place, test in content.tests.items():
         kinds = {
@@ -199,7 +206,7 @@ def _chosen(
             if not options.kind or str(kind) in options.kind
             if not options.metric or any(fnmatchcase(metric, one) for one in options.metric)
         }
-        if kinds and _matches(test.test, options.tests):
+        if kinds and matches(test.test, options.tests):
             yield place, kinds
 
 
@@ -211,16 +218,6 @@ def _decided(
     if content.tests and not chosen:
         raise TrackingError("nothing is pending of what was chosen; `sgtrack pending` lists all")
     return chosen
-
-
-def _matches(test: str, wanted: Sequence[str]) -> bool:
-    """Tell whether a node id is one of those wanted; nothing wanted means all."""
-    return not wanted or any(
-        test == one
-        or test.startswith((f"{one.rstrip('/')}/", f"{one}::", f"{one}["))
-        or fnmatchcase(test, one)
-        for one in wanted
-    )
 
 
 def _accepted(
@@ -249,30 +246,15 @@ def _take_out(
         del tests[place]
 
 
-def _values(entry: Entry | None, test: PendingTest, metric: str) -> tuple[str, str]:
+def _values(
+    entry: Entry | None, test: PendingTest, metric: str
+) -> tuple[float | None, float | None]:
     """Return a metric's tail in the baseline and in what is pending."""
     before = [sample.metrics.get(metric) for sample in entry.samples] if entry else []
     after = [sample.metrics.get(metric) for sample in test.samples]
     return _tail(before), _tail(after)
 
 
-def _tail(summaries: Iterable[Summary | None]) -> str:
+def _tail(summaries: Iterable[Summary | None]) -> float | None:
     tails = sorted(one.tail for one in summaries if one is not None and one.tail is not None)
-    return f"{tails[(len(tails) - 1) // 2]:.6g}" if tails else ""
-
-
-def _series_of(entry: Entry) -> Iterator[tuple[str, str, list[float]]]:
-    """Yield the values of each metric's gated statistics that have enough of them."""
-    for metric in sorted({name for sample in entry.samples for name in sample.metrics}):
-        summaries = [s.metrics[metric] for s in entry.samples if metric in s.metrics]
-        for statistic in DEFAULT_SETTINGS.statistics:
-            values = [getattr(summary, statistic) for summary in summaries]
-            finite = [value for value in values if value is not None]
-            if len(finite) >= MIN_SAMPLES:
-                yield metric, statistic, finite
-
-
-def _test_file(baseline: Path) -> str:
-    folder = baseline.parent.parent
-    name = baseline.name.removesuffix(".json")
-    return (folder / (name if (folder / name).is_file() else f"{name}.py")).as_posix()
+    return tails[(len(tails) - 1) // 2] if tails else None

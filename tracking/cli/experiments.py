@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tracking import ExperimentDBManager, TrackingError, recover
-from tracking.cli.output import FOUND, OK, TROUBLE, complain, say
+from tracking.cli.options import add_command, add_dir, add_json
+from tracking.cli.output import FOUND, OK, TROUBLE, complain, say, say_json
 from tracking.journal import SUFFIX
 from tracking.recovery import SET_ASIDE_SUFFIX, dead_segments, is_alive, newer_format_of
 
@@ -14,6 +16,17 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tracking.cli.options import Commands
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands of this file."""
+    for name, command in (("check", check), ("recover", recover_all)):
+        parser = add_command(commands, name, command)
+        add_dir(parser)
+        if command is check:
+            add_json(parser)
 
 
 def check(options: argparse.Namespace) -> int:
@@ -23,16 +36,21 @@ def check(options: argparse.Namespace) -> int:
     ended, and damage. Exits with 1 if there is something to look at. Runs in a database of the
     original name no process; one that has not ended is shown, and nothing to look at.
     """
-    code = _of_each(options.dir, _check)
-    if code == OK:
+    looked_at: list[dict[str, Any]] = []
+    code = _of_each(options.dir, partial(_check, looked_at, is_said=not options.json))
+    if options.json:
+        say_json("check", experiments=looked_at)
+    elif code == OK:
         n_experiments = len(list(_experiments(options.dir)))
         say(f"{options.dir}: {n_experiments} experiments, nothing to report")
     return code
 
 
-def _check(path: Path) -> int:
+def _check(looked_at: list[dict[str, Any]], path: Path, *, is_said: bool) -> int:
     problems = list(_problems(path))
-    for line in (*problems, *_remarks(path)):
+    remarks = list(_remarks(path))
+    looked_at.append({"path": str(path), "problems": problems, "remarks": remarks})
+    for line in (*problems, *remarks) if is_said else ():
         say(line)
     return FOUND if problems else OK
 

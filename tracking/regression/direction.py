@@ -6,7 +6,12 @@ import re
 
 from tracking.model import Direction
 
-LOWER_WORDS = frozenset({"loss", "error", "perplexity", "nll", "mse", "mae", "rmse", "wer"})
+LOWER_WORDS = frozenset(
+    {
+        *("loss", "error", "perplexity", "nll", "mse", "mae", "rmse", "wer"),
+        *("logloss", "mlogloss", "deviance", "inertia"),  # of boosting and clustering
+    }
+)
 """Words that name something to be made small."""
 
 HIGHER_WORDS = frozenset(

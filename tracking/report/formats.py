@@ -28,7 +28,9 @@ def check_format(path: PurePath) -> None:
     """
     if path.suffix.lower() not in _RENDERERS:
         known = ", ".join(_RENDERERS)
-        raise InvalidArgumentError("report", f"{path} names no format; its suffix is one of {known}")
+        raise InvalidArgumentError(
+            "report", f"{path} names no format; its suffix is one of {known}"
+        )
 
 
 def render(data: ReportData, path: PurePath) -> str:

@@ -1,0 +1,212 @@
+"""`sgtrack runs`: the runs of an experiment, as a table."""
+
+from __future__ import annotations
+
+import math
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from tracking.cli.expressions import Metric, Order, parse_condition, parse_metric, parse_order
+from tracking.cli.options import add_command, add_json, add_store, count, parsed_by
+from tracking.cli.output import OK, say, say_json, say_table
+from tracking.cli.plain import plain_run, plain_values
+from tracking.cli.references import resolve_session
+from tracking.cli.store import reading
+from tracking.cli.table import duration_text, number_text
+from tracking.errors import TrackingError
+from tracking.model import Status, Verdict
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tracking.cli.options import Commands
+    from tracking.model import RunInfo, Summary
+
+    Summaries = Mapping[int, Mapping[str, Summary]]
+
+_OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+_HEADERS = ("id", "name", "outcome", "verdict", "ended by", "started", "duration", "metrics")
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "runs", runs)
+    add_store(parser)
+    for name, choices in (
+        ("status", [str(status) for status in Status]),
+        ("outcome", _OUTCOMES),
+        ("verdict", [str(verdict) for verdict in Verdict]),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            action="append",
+            default=[],
+            choices=choices,
+            metavar=name.upper(),
+            help=f"only runs of this {name}, one of {', '.join(choices)}; may be repeated",
+        )
+    parser.add_argument(
+        "--name",
+        metavar="PATTERN",
+        help="only runs whose name this is, or a part of it, or that fit it (* ? [ ])",
+    )
+    parser.add_argument(
+        "--session", help="only runs of this session: the beginning of its identity, or last"
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        type=parsed_by(parse_condition),
+        metavar="CONDITION",
+        help="only runs that fulfil this, as 'val_acc > 0.9' or 'loss.min <= 0.1'; the statistic is"
+        " last where none is named; may be repeated",
+    )
+    parser.add_argument(
+        "--sort",
+        type=parsed_by(parse_order),
+        default=Order("created", is_descending=True),
+        metavar="KEY",
+        help="id, name, created, duration or a metric such as loss.min; --sort=-KEY is descending"
+        " (default: -created)",
+    )
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        default=[],
+        type=parsed_by(parse_metric),
+        metavar="METRIC",
+        help="show these metrics too, as loss or loss.min",
+    )
+    parser.add_argument(
+        "--limit",
+        type=parsed_by(count),
+        default=50,
+        metavar="N",
+        help="show the first N (default: %(default)s); 0 for all",
+    )
+    add_json(parser)
+
+
+def runs(options: argparse.Namespace) -> int:
+    """List runs, the newest first, those alone that are asked for."""
+    metrics: list[Metric] = options.columns
+    conditions = options.where
+    asked = [*metrics, *(condition.metric for condition in conditions)]
+    if isinstance(options.sort.key, Metric):
+        asked.append(options.sort.key)
+    with reading(options) as db:
+        known = db.find_runs()
+        summaries: Summaries = db.all_summaries() if asked else {}
+    _check_metrics(asked, known)
+    session = options.session and _session(options.session, known)
+    fitting = [
+        run
+        for run in known
+        if not options.status or run.status in options.status
+        if not options.outcome or run.outcome in options.outcome
+        if not options.verdict or run.verdict in options.verdict
+        if not session or run.session == session
+        if not options.name or fits(run.name, options.name)
+        if all(condition.holds(summaries.get(run.run_id, {})) for condition in conditions)
+    ]
+    ordered = in_order(fitting, options.sort, summaries)
+    shown = ordered[: options.limit] if options.limit else ordered
+    n_left_out = len(ordered) - len(shown)
+    if options.json:
+        plain = [
+            plain_run(run)
+            | {
+                "metrics": run.metrics,
+                "values": plain_values(metrics, summaries.get(run.run_id, {})),
+            }
+            for run in shown
+        ]
+        say_json("runs", experiment=db.db_path.stem, runs=plain, n_left_out=n_left_out)
+        return OK
+    if not shown:
+        say(f"{db.db_path}: no run fits" if known else f"{db.db_path}: there is no run")
+        return OK
+    say_table(
+        [_row(run, metrics, summaries.get(run.run_id, {})) for run in shown],
+        (*_HEADERS, *map(str, metrics)),
+        right=("id", "duration", "metrics", *map(str, metrics)),
+    )
+    if n_left_out:
+        say(f"{n_left_out} more; --limit 0 shows all")
+    return OK
+
+
+def _session(reference: str, known: Sequence[RunInfo]) -> str:
+    if reference != "last":
+        return resolve_session(reference, known)
+    newest = next((run.session for run in known if run.session), None)
+    if newest is None:
+        raise TrackingError("no run belongs to a session")
+    return newest
+
+
+def _check_metrics(asked: Iterable[Metric], known: Sequence[RunInfo]) -> None:
+    """Refuse a metric that no run has: nobody would notice a slip of the pen."""
+    names = sorted({name for run in known for name in run.metrics or ()})
+    for metric in asked:
+        if metric.name not in names:
+            there = f"there are {', '.join(names)}" if names else "there is none"
+            raise TrackingError(f"no run has a metric {metric.name!r}; {there}")
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Tell whether a run's name is what a pattern asks for; node ids hold brackets themselves.
+
+    >>> fits("test_x.py::test_y[0]", "test_y[0]"), fits("test_x.py::test_y[0]", "*test_z*")
+    (True, False)
+    """
+    return pattern in name or fnmatchcase(name, pattern)
+
+
+def in_order(fitting: Sequence[RunInfo], order: Order, summaries: Summaries) -> list[RunInfo]:
+    """Return runs sorted; those that have no such value, or NaN, come last either way.
+
+    Args:
+        fitting: the newest first, which decides between equal ones.
+        order: what they are sorted by.
+        summaries: of each run, by its number.
+    """
+
+    def value(run: RunInfo) -> int | float | str | None:
+        if isinstance(order.key, Metric):
+            return order.key.of(summaries.get(run.run_id, {}))
+        own: dict[str, int | float | str | None] = {
+            "id": run.run_id,
+            "name": run.name,
+            "created": run.started_at,
+            "duration": run.duration_s,
+        }
+        return own[order.key]
+
+    def is_sortable(run: RunInfo) -> bool:
+        found = value(run)
+        return found is not None and not (isinstance(found, float) and math.isnan(found))
+
+    sortable = [run for run in fitting if is_sortable(run)]
+    rest = [run for run in fitting if not is_sortable(run)]
+    if order.key == "created":
+        return sortable if order.is_descending else sortable[::-1]
+    return sorted(sortable, key=value, reverse=order.is_descending) + rest  # type: ignore[arg-type]
+
+
+def _row(
+    run: RunInfo, metrics: Sequence[Metric], summaries: Mapping[str, Summary]
+) -> tuple[object, ...]:
+    return (
+        run.run_id,
+        run.name,
+        run.outcome or run.status,
+        run.verdict or "",
+        run.ended_by or "",
+        run.created_at,
+        duration_text(run.duration_s),
+        len(run.metrics or ()),
+        *(number_text(metric.of(summaries)) for metric in metrics),
+    )

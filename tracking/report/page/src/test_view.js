@@ -1,0 +1,112 @@
+// All of one test.
+
+import { command } from "./copy.js";
+import { differences } from "./diff.js";
+import { el, icon, name } from "./dom.js";
+import { duration, nodeidParts, when } from "./format.js";
+import { graphView } from "./graph.js";
+import { histograms, images, texts } from "./media.js";
+import { metricView } from "./metric_view.js";
+import { checksTable } from "./table.js";
+import { pill, testTone, tone } from "./verdicts.js";
+
+/** `go` = { close, next, previous } for the buttons; `signal` ends what the view has started. */
+export function testView(test, { store, go, signal }) {
+  const { run } = test;
+  const toneOf = (check) => tone(check.verdict, test.action);
+  const heading = titleOf(test);
+  const node = el(
+    "article",
+    { class: "test", "aria-labelledby": "test-title" },
+    el(
+      "div",
+      { class: "test-head" },
+      el("div", { class: "test-verdict" }, pill(test.verdict, testTone(test)), run && el("span", { class: "muted" }, howItEnded(run))),
+      el("div", { class: "tools" }, [
+        button("previous", "Previous test", "k", go.previous),
+        button("next", "Next test", "j", go.next),
+        button("close", "Close test", "Escape", go.close),
+      ]),
+    ),
+    heading,
+    el("p", { class: "facts muted" }, facts(test)),
+    test.message && el("p", { class: `callout tone-${testTone(test)}` }, test.message),
+    test.accept_command && el("div", { class: "accept" }, el("span", { class: "muted" }, "To accept it:"), command(test.accept_command)),
+    test.notes.length > 0 && el("ul", { class: "notes" }, test.notes.map((note) => el("li", {}, note))),
+    test.checks.length > 0 && section("Checks", el("div", { class: "card" }, checksTable(test, toneOf))),
+    run ? details(test, { store, toneOf, signal }) : el("p", { class: "muted" }, "The report has no more of this test: its run is not in it."),
+  );
+  return { node, heading };
+}
+
+function titleOf({ nodeid }) {
+  const [path, own] = nodeidParts(nodeid);
+  return el("h2", { id: "test-title", tabindex: "-1" }, path && el("span", { class: "path" }, name(path)), name(own));
+}
+
+function button(what, words, key, onclick) {
+  return el("button", { type: "button", class: "button", "data-go": what, onclick, title: words, "aria-label": words, "aria-keyshortcuts": key }, icon(what));
+}
+
+function howItEnded({ outcome, phase, ended_by: endedBy, status, duration_s: seconds }) {
+  const how = outcome ? `${outcome}${phase ? ` in ${phase}` : ""}` : status;
+  return [how, endedBy && endedBy !== "finished" ? `ended by: ${endedBy}` : null, seconds !== null && duration(seconds)]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function facts({ file, line, run, baseline, n_samples: samples }) {
+  return [
+    file && `${file}${line ? `:${line}` : ""}`,
+    run && `run ${run.run_id}, ${when(run.created_at)}`,
+    baseline && `baseline ${baseline}, ${samples} sample${samples === 1 ? "" : "s"}`,
+  ]
+    .filter(Boolean)
+    .map((fact, index) => [index > 0 && " · ", name(fact)]);
+}
+
+function details(test, { store, toneOf, signal }) {
+  const { run } = test;
+  const smoothing = smoothingControl(store, signal);
+  const metrics = run.metrics.map((metric) => metricView(metric, { checks: test.checks, toneOf, smoothing, signal }));
+  return [
+    metrics.length > 0 && section("Metrics", el("div", { class: "cards cards-metrics" }, metrics), smoothing.node),
+    section("Where it ran", el("div", { class: "cards cards-wide" }, [
+      differences("Config", run.config_changes, run.config),
+      differences("Environment", run.environment_changes, run.environment),
+    ])),
+    histograms(run.histograms),
+    images(run.images),
+    texts(run.texts),
+    run.graphs.length > 0 && section("Graphs", el("div", { class: "cards cards-graphs" }, run.graphs.map((graph, index) => graphView(graph, index + 1, signal)))),
+    run.left_out.length > 0 && section("Left out", el("ul", { class: "notes" }, run.left_out.map((line) => el("li", {}, line)))),
+  ];
+}
+
+function section(title, content, tools) {
+  return el("section", { class: "section" }, el("div", { class: "section-head" }, el("h2", {}, title), tools), content);
+}
+
+/** One slider for all charts of a test; what it says stays for the next test. */
+function smoothingControl(store, signal) {
+  const changes = new EventTarget();
+  const slider = el("input", { type: "range", min: 0, max: 0.99, step: 0.01, id: "smoothing", value: weightIn(store.state), oninput });
+  const output = el("output", { for: "smoothing" }, slider.value);
+  function oninput() {
+    output.textContent = slider.value;
+    store.set({ smooth: slider.value });
+    changes.dispatchEvent(new Event("change"));
+  }
+  return {
+    node: el("div", { class: "smoothing" }, el("label", { for: "smoothing" }, "Smoothing"), slider, output),
+    get weight() {
+      return slider.valueAsNumber;
+    },
+    subscribe: (listener) => changes.addEventListener("change", () => listener(slider.valueAsNumber), { signal }),
+  };
+}
+
+function weightIn({ smooth }) {
+  const weight = Number(smooth);
+  return weight > 0 && weight < 1 ? weight : 0;
+}
