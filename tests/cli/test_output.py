@@ -84,7 +84,9 @@ def test_ctrl_c_leaves_no_half_file(record):
     record()
     os.mkfifo("gate")
     script = (
-        "import sys; from tracking import ExperimentDBManager, cli\n"
+        "import signal, sys; from tracking import ExperimentDBManager, cli\n"
+        # A shell starts what runs in its background with Ctrl-C ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(db, run_id):\n"
         "    open('gate').read(); import time; time.sleep(60)\n"
         "ExperimentDBManager.iter_records = slow\n"

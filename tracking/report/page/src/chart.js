@@ -19,6 +19,11 @@ import { colour, onThemeChange } from "./theme.js";
 
 const HEIGHT = 230;
 const FONT = "11px ui-sans-serif, system-ui, sans-serif";
+const LABELS = [
+  { align: "right", share: 1 },
+  { align: "left", share: 0 },
+  { align: "center", share: 0.5 },
+];
 const DASHES = { tail: [6, 4], mean: [2, 3], last: [9, 3, 2, 3] };
 
 /**
@@ -105,27 +110,26 @@ export function drawChart(host, { metric, checks, smoothing, onZoom, signal }) {
   }
 
   function drawReferences(u) {
-    const taken = [];
-    inPlot(u, (ctx, { left, width }) => {
+    inPlot(u, (ctx, { left, top, width }) => {
       ctx.strokeStyle = ctx.fillStyle = colour("--reference");
       ctx.lineWidth = 1.2 * uPlot.pxRatio;
       ctx.font = FONT.replace("11px", `${11 * uPlot.pxRatio}px`);
-      ctx.textAlign = "left";
       ctx.textBaseline = "alphabetic";
       // Round every letter, so that it can be read on top of a curve.
       const halo = { colour: colour("--surface"), width: 4 * uPlot.pxRatio };
-      for (const { statistic, at } of lines) {
+      for (const [index, { statistic, at }] of lines.entries()) {
         const y = place(u, at);
         if (y === null) continue;
         ctx.setLineDash(DASHES[statistic].map((size) => size * uPlot.pxRatio));
         stroke(ctx, [left, y], [left + width, y]);
-        let label = y - 4 * uPlot.pxRatio;
-        while (taken.some((other) => Math.abs(other - label) < 12 * uPlot.pxRatio)) {
-          label += 13 * uPlot.pxRatio;
-        }
-        taken.push(label);
         ctx.setLineDash([]);
-        outlined(ctx, `baseline ${statistic}`, [left + 6 * uPlot.pxRatio, label], halo);
+        // Side by side, so that lines which lie close leave each other's names readable.
+        const { align, share } = LABELS[index % LABELS.length];
+        ctx.textAlign = align;
+        const x = left + 6 * uPlot.pxRatio + share * (width - 12 * uPlot.pxRatio);
+        const above = y - 4 * uPlot.pxRatio;
+        const label = above > top + 10 * uPlot.pxRatio ? above : y + 12 * uPlot.pxRatio;
+        outlined(ctx, `baseline ${statistic}`, [x, label], halo);
       }
     });
     lines.forEach((line, index) => drawSamples(u, line, index));

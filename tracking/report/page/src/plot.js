@@ -98,13 +98,15 @@ export function bars({ edges, counts }, limits, title) {
   const [width, height] = [400, 120];
   const span = limits.high - limits.low || 1;
   const x = (edge) => ((decoded(edge) - limits.low) / span) * width;
+  const all = densities({ edges, counts });
+  const tallest = Math.max(...all.filter(Number.isFinite)) || 1;
   return svg(
     "svg",
     { class: "bars", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": title },
-    densities({ edges, counts }).map((density, index) => {
+    all.map((density, index) => {
       const left = x(edges[index]);
       const wide = x(edges[index + 1]) - left;
-      const tall = (density / (limits.tallest || 1)) * height;
+      const tall = (density / tallest) * height;
       if (![left, wide, tall].every(Number.isFinite)) return null;
       const gap = Math.min(0.75, wide / 8);
       return svg(
@@ -121,12 +123,12 @@ function densities({ edges, counts }) {
   return counts.map((n, index) => n / (decoded(edges[index + 1]) - decoded(edges[index]) || 1));
 }
 
-/** Limits in which all histograms of a series can be compared. */
+/** Limits of the axis in which all histograms of a series can be compared. Heights are each one's
+ *  own: when all values of a step lie close, those of the others would be flat beside it. */
 export function histogramLimits(histograms) {
   const edges = histograms.flatMap((one) => one.edges.map(decoded)).filter(Number.isFinite);
-  const tall = histograms.flatMap(densities).filter(Number.isFinite);
   const largest = (numbers) => numbers.reduce((a, b) => Math.max(a, b), -Infinity);
-  return { low: -largest(edges.map((edge) => -edge)), high: largest(edges), tallest: largest(tall) };
+  return { low: -largest(edges.map((edge) => -edge)), high: largest(edges) };
 }
 
 function scaled(values, height, room = 3) {
