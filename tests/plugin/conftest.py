@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 import textwrap
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,9 +20,8 @@ import pytest
 from tracking import Tracker, cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from _pytest.pytester import RunResult
 
 WAYS = {"no-xdist": (), "n0": ("-p", "xdist", "-n0"), "n2": ("-p", "xdist", "-n2")}
 """Ways to run that have to come to the same."""
@@ -40,6 +44,45 @@ class StoredRun:
     summary: dict[str, dict[str, Any]]
 
 
+class ForkServer:
+    """Starts sessions of pytest without waiting for imports; see forkserver.py."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, arguments: Sequence[object], folder: Path, said: Path) -> pytest.RunResult:
+        """Run pytest in this environment and a folder; `said` is where its output goes."""
+        output, errors = said / "stdout", said / "stderr"
+        request = {
+            "arguments": [*map(str, arguments)],
+            "folder": str(folder),
+            "environment": dict(os.environ),
+            "output": str(output),
+            "errors": str(errors),
+        }
+        start = time.monotonic()
+        process = self._started()
+        process.stdin.write(f"{json.dumps(request)}\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        texts = [path.read_text(encoding="utf-8") for path in (output, errors)]
+        for text in texts:  # for who looks for the cause of a failure
+            sys.stdout.write(text)
+        return pytest.RunResult(code, *map(str.splitlines, texts), time.monotonic() - start)
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            server = Path(__file__).with_name("forkserver.py")
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self._process = subprocess.Popen([sys.executable, str(server)], text=True, **pipes)
+        return self._process
+
+    def close(self) -> None:
+        """End the server."""
+        if self._process is not None:
+            self._process.communicate()
+
+
 class Project:
     """A folder with tests in it, and what pytest does there."""
 
@@ -48,8 +91,11 @@ class Project:
         pytester: pytest.Pytester,
         monkeypatch: pytest.MonkeyPatch,
         known_baselines: dict[object, dict[str, bytes]],
+        forks: ForkServer,
     ) -> None:
         self._pytester = pytester
+        self._forks = forks
+        self._n_sessions = 0
         self._monkeypatch = monkeypatch
         self._known_baselines = known_baselines
         self.path = pytester.path
@@ -70,11 +116,25 @@ class Project:
         return self
 
     def pytest(
-        self, *arguments: str, way: str = "no-xdist", folder: str = ".", **environment: str
-    ) -> RunResult:
-        """Run pytest, in `folder`, with these variables added to the environment."""
+        self,
+        *arguments: str,
+        way: str = "no-xdist",
+        folder: str = ".",
+        new: bool = False,
+        **environment: str,
+    ) -> pytest.RunResult:
+        """Run pytest, in `folder`, with these variables added to the environment.
+
+        In a `new` interpreter nothing is imported yet.
+        """
         with self._inside(folder, environment):
-            return self._pytester.runpytest_subprocess(*_ALWAYS, *WAYS[way], *arguments)
+            if new:
+                return self._pytester.runpytest_subprocess(*_ALWAYS, *WAYS[way], *arguments)
+            said = self.path / f"runpytest-{self._n_sessions}"
+            self._n_sessions += 1
+            said.mkdir()
+            own = (f"--basetemp={said / 'basetemp'}", *_ALWAYS, *WAYS[way])
+            return self._forks.run((*own, *arguments), self.path / folder, said)
 
     @contextlib.contextmanager
     def _inside(self, folder: str, environment: dict[str, str]) -> Iterator[None]:
@@ -85,7 +145,7 @@ class Project:
             patch.chdir(self.path / folder)
             yield
 
-    def track(self, *arguments: str, **how: str) -> RunResult:
+    def track(self, *arguments: str, **how: str) -> pytest.RunResult:
         """Run pytest with --sg-track."""
         return self.pytest("--sg-track", *arguments, **how)
 
@@ -184,9 +244,18 @@ def project(
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
     known_baselines: dict[object, dict[str, bytes]],
+    forks: ForkServer,
 ) -> Project:
     """A folder without tests."""
-    return Project(pytester, monkeypatch, known_baselines)
+    return Project(pytester, monkeypatch, known_baselines, forks)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    """Where sessions of pytest come from."""
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 _LOSS_TEST = """

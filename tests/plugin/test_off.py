@@ -77,7 +77,7 @@ def test_unused_and_off_nothing_is_registered_or_imported(project):
             assert not {"numpy", "tracking", "sqlite3"} & set(sys.modules)
             assert "pytest_sgtrack.plugin" in sys.modules
     """)
-    result = project.pytest("--strict-markers")
+    result = project.pytest("--strict-markers", new=True)
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*sg-track*")
 
