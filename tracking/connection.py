@@ -311,8 +311,8 @@ class Connection:
     def _check_readable(self, connection: sqlite3.Connection) -> None:
         if not schema.is_readable(connection):
             raise StoreError(
-                f"{self.path} has an older schema and cannot be changed here; record into it, or"
-                " copy it to where it can be written"
+                f"{self.path} has an older schema, the original tracker's: `sgtrack recover` brings"
+                " it to ours where it can be written, `sgtrack import` copies its runs"
             )
 
     def _connected_read_only(self) -> sqlite3.Connection:

@@ -139,3 +139,11 @@ def ids(runs):
 )
 def test_gc_keeps_the_newest_the_failed_and_the_accepted(runs, n_kept, accepted, removed):
     assert ids(removable(runs, n_kept, accepted)) == removed
+
+
+def test_a_run_that_got_its_number_after_one_inside_of_it_keeps_that_one():
+    outer = info(3, started_at=1.0)
+    inner = info(2, "fold", started_at=2.0, parent=outer.uuid)
+    newer = info(4, started_at=3.0)
+    assert removable([newer, inner, outer], 2, ()) == []
+    assert ids(removable([newer, inner, outer], 1, ())) == [2, 3]

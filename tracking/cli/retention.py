@@ -45,7 +45,8 @@ def _heads(runs: Sequence[RunInfo]) -> dict[int, int]:
     by_uuid = {run.uuid: run.run_id for run in runs}
     confirmed = {run_id: run.run_id for run_id, run in confirmed_by(runs).items()}
     heads: dict[int, int] = {}
-    for run in sorted(runs, key=lambda run: run.run_id):  # what a run belongs to was there first
+    # What a run belongs to was there first, even where it got its number later.
+    for run in sorted(runs, key=lambda run: (run.started_at, run.run_id)):
         outer = confirmed.get(run.run_id) or by_uuid.get(run.parent)
         heads[run.run_id] = heads.get(outer or run.run_id, run.run_id)
     return heads
