@@ -224,10 +224,10 @@ class TestTracker(Tracker):
     def _prefix_now(self) -> str:
         return "".join(self._prefixes[: len(self.active_runs)])
 
-    def save_comp_graph(self, tensor: Any, run_id: int | None = None) -> int:
+    def save_comp_graph(self, tensor: Any, run_id: int | None = None, **how: Any) -> int:
         """Save a computation graph; see `Tracker.save_comp_graph`. Returns -1 if it cannot be."""
         try:
-            return super().save_comp_graph(tensor, run_id)
+            return super().save_comp_graph(tensor, run_id, **how)
         except StoreError as error:
             self._note_trouble(error)
             return -1

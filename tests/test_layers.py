@@ -40,7 +40,6 @@ ALLOWED = {
     "records": {"model", "summary"},
     "connection": {"errors", "filesystem", "schema"},
     "graph": {"graph.capture"},
-    "graph.capture": {"errors"},
     "bounds": {"arguments", "errors", "model"},
     "regression": {
         *("regression.baseline", "regression.checks", "regression.comparison"),
@@ -113,10 +112,6 @@ ALLOWED = {
         "report.formats",
     },
     "summary_writer": {"arguments", "callbacks.recording", "errors", "media"},
-    "tracker": {
-        *("arguments", "bounds", "callbacks", "errors", "events", "experiment_db", "graph"),
-        *("journal", "media", "recorder"),
-    },
     "importers.model": {"arguments", "errors", "importers.rows", "records"},
     "importers.original": {
         *("arguments", "connection", "events", "importers.model", "importers.rows", "model"),
@@ -128,23 +123,31 @@ ALLOWED = {
         *("errors", "events", "importers.event_file", "importers.model", "importers.pixels"),
         *("importers.rows", "model"),
     },
-    "": {"_version"},  # the others at first use: see test_public_api.py
-    "cli": {
-        *("", "cli.baselines", "cli.completion", "cli.diff", "cli.experiments", "cli.export"),
-        *("cli.history", "cli.housekeeping", "cli.imports", "cli.output", "cli.reports"),
-        *("cli.runs", "cli.show", "cli.tolerances"),
+    "graph.adapters": {"graph.model"},
+    "graph.diff": {"graph.fingerprint", "graph.model"},
+    "graph.export": {"errors", "graph.model"},
+    "graph.fingerprint": {"graph.model"},
+    "graph.model": set(),
+    "tracker": {
+        *("arguments", "bounds", "callbacks", "errors", "events", "experiment_db", "graph.capture"),
+        *("graph.seed", "journal", "media", "recorder"),
     },
+    "graph.adapters.jax": {"errors", "graph.adapters", "graph.builder", "graph.model"},
+    "graph.adapters.onnx": {"errors", "graph.adapters", "graph.builder", "graph.model"},
+    "graph.adapters.sklearn": {"errors", "graph.adapters", "graph.builder", "graph.model"},
+    "graph.adapters.tinygrad": {"errors", "graph.adapters", "graph.builder", "graph.model"},
+    "graph.adapters.torch": {"errors", "graph.adapters", "graph.builder", "graph.model"},
+    "graph.builder": {"graph.model"},
+    "graph.capture": {"errors", "graph.builder", "graph.model"},
+    "graph.seed": {
+        *("errors", "graph.builder", "graph.capture", "graph.fingerprint", "graph.model", "model"),
+    },
+    "graph.text": {"errors", "graph.builder", "graph.fingerprint", "graph.model"},
+    "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.accepted": {"model", "regression"},
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
     "cli.completion": {"cli.options", "cli.output", "errors"},
-    "cli.diff": {
-        *("cli.options", "cli.output", "cli.plain", "cli.references", "cli.store", "cli.table"),
-        *("model", "regression.checks", "report.changes", "report.data"),
-    },
     "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
-    "cli.export": {
-        *("cli.formats", "cli.options", "cli.output", "cli.references", "cli.store", "errors"),
-    },
     "cli.expressions": {"errors", "model"},
     "cli.formats": {"arguments", "cli.plain", "errors", "model"},
     "cli.history": {
@@ -177,6 +180,24 @@ ALLOWED = {
     "cli.store": {"", "arguments"},
     "cli.table": {"arguments", "model", "regression.checks"},
     "cli.tolerances": {"cli.options", "cli.output", "regression"},
+    "cli": {
+        *("", "cli.baselines", "cli.completion", "cli.diff", "cli.experiments", "cli.export"),
+        *("cli.graphs", "cli.history", "cli.housekeeping", "cli.imports", "cli.output"),
+        *("cli.reports", "cli.runs", "cli.show", "cli.tolerances"),
+    },
+    "cli.diff": {
+        *("cli.options", "cli.output", "cli.plain", "cli.references", "cli.store", "cli.table"),
+        *("errors", "graph.diff", "graph.seed", "model", "regression.checks", "report.changes"),
+        "report.data",
+    },
+    "cli.export": {
+        *("cli.files", "cli.formats", "cli.options", "cli.output", "cli.references", "cli.store"),
+    },
+    "cli.files": {"cli.output", "errors"},
+    "cli.graphs": {
+        *("cli.files", "cli.options", "cli.output", "cli.references", "cli.store", "errors"),
+        *("graph.export", "graph.seed", "graph.text"),
+    },
     "__main__": {"cli"},
 }
 
@@ -184,7 +205,8 @@ PURE = (
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),
     *("report.terminal", "report.words"),
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),
-    *("graph", "graph.capture", "regression.checks", "regression.comparison"),
+    *("graph.builder", "graph.diff", "graph.export", "graph.fingerprint", "graph.model"),
+    *("graph.seed", "graph.text", "regression.checks", "regression.comparison"),
     *("regression.direction", "regression.rules", "report.changes", "report.curve", "report.data"),
     *("regression.sampling", "regression.student", "regression.tolerance"),
 )

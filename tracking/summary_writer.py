@@ -213,13 +213,16 @@ class SummaryWriter:
         verbose: bool = False,
         use_strict_trace: bool = True,
     ) -> None:
-        """Store the computation graph that ends in `model`, where `Tracker.save_comp_graph` can.
+        """Store the computation graph of `model`, where `Tracker.save_comp_graph` can.
 
-        A module of torch is nothing it can capture. Then there is a TrackingWarning, once, and
-        training goes on.
+        A module of torch needs `input_to_model`, a tensor or several. Of what cannot be captured
+        there is a TrackingWarning, once, and training goes on.
         """
+        inputs = input_to_model if isinstance(input_to_model, tuple | list) else (input_to_model,)
         try:
-            self._tracker.save_comp_graph(model)
+            self._tracker.save_comp_graph(
+                model, inputs=() if input_to_model is None else tuple(inputs)
+            )
         except InvalidArgumentError as error:
             if not self._has_warned:
                 self._has_warned = True

@@ -22,13 +22,12 @@ from tracking.errors import (
 )
 from tracking.events import RunEnd
 from tracking.experiment_db import new_run
-from tracking.graph import capture_graph
 from tracking.journal import pack_frame, pack_payload
 from tracking.media import histogram_of, image_of
 from tracking.recorder import recorder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tracking.experiment_db import ExperimentDBManager
     from tracking.journal import Note
@@ -467,10 +466,19 @@ class Tracker:
         run = self._active_run()
         run.recorder.db.save_text(run.run_id, name, step, content)
 
-    def save_comp_graph(self, tensor: Any, run_id: int | None = None) -> int:
-        """Save the computation graph that ends in `tensor`, for the current run or another one.
+    def save_comp_graph(
+        self, tensor: Any, run_id: int | None = None, *, inputs: Sequence[Any] = (), **options: Any
+    ) -> int:
+        """Save the computation graph of `tensor`, for the current run or another one.
 
         A run can have several.
+
+        Args:
+            tensor: a tensor, whose graph ends in it; or a model, a function, a pipeline or the path
+                of an `.onnx` file: whatever `tracking.graph.capture` knows.
+            run_id: the run; the current one by default.
+            inputs: example inputs, where a model or function is called to find its graph.
+            options: of the framework's adapter.
 
         Returns:
             The graph's id, for `get_comp_graph`.
@@ -478,12 +486,23 @@ class Tracker:
         Raises:
             NoActiveRunError: no run is active, and no `run_id` given.
             InvalidArgumentError: `tensor` is not of a kind whose graph can be captured.
+            MissingDependencyError: capturing it needs a package that is not installed.
             RunNotFoundError: no such run.
         """
+        from tracking.graph.capture import capture  # most runs have no graph
+        from tracking.graph.seed import json_of_graph
+
         if run_id is None:
             run = self._active_run()
-            return run.recorder.db.save_comp_graph(run.run_id, capture_graph(tensor))
-        return self._experiment().db.save_comp_graph(run_id, capture_graph(tensor))
+            db, run_id = run.recorder.db, run.run_id
+        else:
+            db = self._experiment().db
+        try:
+            graph_data = json_of_graph(capture(tensor, *inputs, **options))
+        except InvalidArgumentError as error:
+            name = "tensor" if error.argument == "thing" else error.argument
+            raise InvalidArgumentError(name, error.problem) from error
+        return db.save_comp_graph(run_id, graph_data)
 
     def expect(
         self, metric_name: str, comparison: str, limit: float, statistic: str = "last"

@@ -426,9 +426,7 @@ def test_figures_of_matplotlib_are_images(writer, images):
 
 
 @frameworks
-def test_tensors_of_torch_are_taken_and_modules_do_not_fail_the_test(
-    writer, tracker, images, stored
-):
+def test_tensors_and_modules_of_torch_are_taken(writer, tracker, images, stored):
     import torch
 
     layer = torch.nn.Linear(3, 2).bfloat16()
@@ -436,8 +434,9 @@ def test_tensors_of_torch_are_taken_and_modules_do_not_fail_the_test(
     writer.add_scalar("ok", torch.tensor([True]))
     writer.add_histogram("weight", layer.float().weight)
     writer.add_image("i", torch.ones(1, 2, 2, requires_grad=True))
+    writer.add_graph(layer, torch.ones(1, 3))
     with pytest.warns(TrackingWarning, match="no graph is stored of a Linear"):
-        writer.add_graph(layer, torch.ones(1, 3))
+        writer.add_graph(layer)  # without an input
     assert [step for step, _ in tracker.series("loss")] == [7]
     assert tracker.series("ok") == [(0, 1.0)]
     assert sum(stored("histograms")[0][2]["bucket_counts"]) == 6

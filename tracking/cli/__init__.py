@@ -12,6 +12,7 @@ from tracking.cli import (
     diff,
     experiments,
     export,
+    graphs,
     history,
     housekeeping,
     imports,
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["FOUND", "OK", "TROUBLE", "USAGE", "main"]
 
 _ROOMS = (
-    *(runs, show, diff, history, reports, export, imports, experiments, baselines, tolerances),
-    housekeeping,
+    *(runs, show, diff, history, graphs, reports, export, imports, experiments, baselines),
+    *(tolerances, housekeeping),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.cli.options import RUN_HELP, add_command, add_json, add_store
@@ -11,6 +12,7 @@ from tracking.cli.plain import plain_run
 from tracking.cli.references import resolve_run
 from tracking.cli.store import reading
 from tracking.cli.table import change_text, numbers_text, value_text
+from tracking.errors import InvalidArgumentError
 from tracking.model import STATISTICS, encode_number
 from tracking.regression.checks import is_same, relative_change
 from tracking.report.changes import changes
@@ -46,7 +48,7 @@ def add_to(commands: Commands) -> None:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """Tell what differs between two runs: metrics, config, environment, operations of graphs.
+    """Tell what differs between two runs: metrics, config, environment, graphs.
 
     Exits with 1 if anything does.
     """
@@ -62,20 +64,23 @@ def diff(options: argparse.Namespace) -> int:
         "environment": mapping_pairs(before.environment or {}, after.environment or {}),
         "graph": mapping_pairs(*map(operations, graphs)),
     }
-    is_different = any(pair.is_different for pairs in found.values() for pair in pairs)
+    nodes = graph_changes(*graphs)
+    is_different = bool(nodes) or any(p.is_different for pairs in found.values() for p in pairs)
     shown = {
         part: [pair for pair in pairs if options.all or pair.is_different]
         for part, pairs in found.items()
     }
     if options.json:
         plain = {part: [_plain(part, pair) for pair in pairs] for part, pairs in shown.items()}
-        say_json("diff", a=plain_run(before), b=plain_run(after), **plain)
+        say_json("diff", a=plain_run(before), b=plain_run(after), **plain, graph_changes=nodes)
     else:
         for letter, run in zip("AB", sides, strict=True):
             say(f"{letter}: run {run.run_id}, {run.created_at}, {run.name}")
         if not is_different:
             say("no difference")
         _say(shown)
+        for line in ["", *nodes] if nodes else ():
+            say(line)
     return FOUND if is_different else OK
 
 
@@ -116,6 +121,28 @@ def operations(graphs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
             if node.get("type") == "operation"
         )
     )
+
+
+def graph_changes(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Return a line for each node that differs; graphs are compared in the order they were saved.
+
+    Those that others stored, and are no graphs of tensors and operations, are passed over.
+    """
+    from tracking.graph.diff import diff as graph_diff
+    from tracking.graph.diff import lines
+    from tracking.graph.seed import graph_of_json
+
+    found = []
+    for number, sides in enumerate(zip(before, after, strict=False), 1):
+        with suppress(InvalidArgumentError):
+            found += [
+                f"graph {number}: {one}" for one in lines(graph_diff(*map(graph_of_json, sides)))
+            ]
+    if len(before) != len(after):
+        found.append(f"graphs: A has {len(before)}, B {len(after)}")
+    return found
 
 
 def _plain(part: str, pair: Pair) -> dict[str, Any]:

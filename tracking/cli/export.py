@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tracking.cli.files import replacing, write_texts
 from tracking.cli.formats import TEXTS, Exported, check_parquet, write_parquet
 from tracking.cli.options import RUN_HELP, add_command, add_store
-from tracking.cli.output import OK, USAGE, complain, progress, write
+from tracking.cli.output import OK, USAGE, complain, progress
 from tracking.cli.references import resolve_run
 from tracking.cli.store import reading
-from tracking.errors import TrackingError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tracking import ExperimentDBManager
     from tracking.cli.options import Commands
@@ -66,10 +64,10 @@ def export(options: argparse.Namespace) -> int:
         with progress(n_records, "records") as advance:
             exported = _exported(db, runs, advance)
             if kind == _PARQUET:
-                with _replacing(options.output) as path:
+                with replacing(options.output) as path:
                     write_parquet(path, exported)
             else:
-                _write_texts(TEXTS[kind](db.db_path.stem, exported), options.output)
+                write_texts(TEXTS[kind](db.db_path.stem, exported), options.output)
     return OK
 
 
@@ -88,38 +86,3 @@ def _exported(
 
     for run in runs:
         yield Exported(run, partial(db.read_summaries, run.run_id), counted(run))
-
-
-def _write_texts(texts: Iterable[str], output: Path | None) -> None:
-    if output is None:
-        for text in texts:
-            write(text)
-        return
-    with _replacing(output) as path, path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(texts)
-
-
-@contextmanager
-def _replacing(output: Path) -> Iterator[Path]:
-    """Give a file to write that takes the place of `output` once it is whole.
-
-    Raises:
-        TrackingError: the operating system refused; an old file is as it was.
-    """
-    target = Path(os.path.realpath(output))
-    is_replaced = target.is_file() or not target.exists()  # a pipe or a device is written to
-    name = f".{target.name}.{os.urandom(4).hex()}.tmp"
-    path = target.with_name(name) if is_replaced else target
-    try:
-        yield path
-        if is_replaced:
-            path.replace(target)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        if isinstance(error, TrackingError):
-            raise
-        raise TrackingError(f"{output} cannot be written: {error.strerror or error}") from error
-    finally:
-        if is_replaced:
-            path.unlink(missing_ok=True)

@@ -1,23 +1,206 @@
-"""From a tensor to its computation graph as plain JSON data.
+"""From what a framework computes with to its computation graph.
 
-Nothing here knows a framework: whatever carries the six attributes is a tensor.
+Nothing here knows a framework: whatever carries the six attributes is a tensor, and the adapter of
+a framework is imported when an object of that framework comes in.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib
 import json
-from operator import index
+from array import array
+from operator import attrgetter, index
+from os import PathLike, fspath
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from tracking.errors import InvalidArgumentError
+from tracking.graph.builder import walk
+from tracking.graph.model import INPUT, PARAMETER, Graph, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from importlib.metadata import EntryPoint
+
+    _KindOf = Callable[[Any], Kind]
 
 FORMAT = 1
 """Version of the layout of graph data."""
 
+ENTRY_POINTS = "tracking.graph_adapters"
+"""Group of the entry points that add adapters; the name of one is the module its types are from."""
+
+ADAPTERS = {
+    "jax": "tracking.graph.adapters.jax",
+    "jaxlib": "tracking.graph.adapters.jax",
+    "onnx": "tracking.graph.adapters.onnx",
+    "sklearn": "tracking.graph.adapters.sklearn",
+    "tinygrad": "tracking.graph.adapters.tinygrad",
+    "torch": "tracking.graph.adapters.torch",
+}
+"""By the top-level module of a type, the module whose `capture` takes its objects."""
+
 _ATTRIBUTES = ("label", "shape", "comp_grad", "is_leaf", "oper", "prev")
+
+
+@functools.singledispatch
+def capture(thing: Any, *args: Any, **options: Any) -> Graph:
+    """Return the computation graph of `thing`.
+
+    Looked for, in this order: an adapter for its type, added by `capture.register(type, adapter)`;
+    an adapter of the framework its type or a base of it comes from, ours or an entry point of the
+    group `tracking.graph_adapters`; attributes as the tensors of `capture_graph` have them, or
+    `_prev` and `_op` as the values of micrograd do.
+
+    A set of inputs has no order: see `Graph.is_ordered`.
+
+    Args:
+        thing: result of a computation, model, function, or path of an `.onnx` file.
+        args: what the adapter needs besides, example inputs for most models and functions.
+        options: of the adapter.
+
+    Raises:
+        InvalidArgumentError: nobody knows such a thing, or it lacks what its adapter needs.
+    """
+    for root in _roots(thing, args):
+        adapter = _adapter(root)
+        if adapter is not None:
+            graph: Graph = adapter(thing, *args, **options)
+            return graph
+    if all(hasattr(thing, name) for name in _ATTRIBUTES):
+        return _captured(thing, "seed", "prev", "label oper comp_grad is_leaf shape", _seed_kind)
+    if hasattr(thing, "_prev") and hasattr(thing, "_op"):
+        names = "_op label" if hasattr(thing, "label") else "_op __class__"
+        return _captured(thing, "micrograd", "_prev", names, _micrograd_kind)
+    known = sorted({*ADAPTERS, *_entry_points()})
+    raise InvalidArgumentError(
+        "thing",
+        f"no adapter captures the graph of a {type(thing).__module__}.{type(thing).__qualname__};"
+        f" there are adapters for {', '.join(known)}, for tensors with {', '.join(_ATTRIBUTES)} and"
+        " for values with _prev and _op; add one by capture.register(type, adapter), and pass a"
+        " function together with arrays of its framework",
+    )
+
+
+def _roots(thing: Any, args: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the top-level modules whose adapters may know `thing`, the closest first."""
+    if isinstance(thing, (str, PathLike)) and str(fspath(thing)).endswith(".onnx"):
+        yield "onnx"
+    # A function comes from the user's module; what it is called with shows the framework.
+    for witness in (thing, *args) if isinstance(thing, FunctionType) else (thing,):
+        for base in type(witness).__mro__:
+            yield base.__module__.partition(".")[0]
+
+
+@functools.cache
+def _adapter(root: str) -> Callable[..., Any] | None:
+    if root in ADAPTERS:
+        adapter: Callable[..., Any] = importlib.import_module(ADAPTERS[root]).capture
+        return adapter
+    entry_point = _entry_points().get(root)
+    if entry_point is None:
+        return None
+    loaded: Callable[..., Any] = entry_point.load()
+    return loaded
+
+
+@functools.cache
+def _entry_points() -> dict[str, EntryPoint]:
+    from importlib import metadata  # slow to import, and whoever opens an experiment imports us
+
+    return {found.name: found for found in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _captured(root: Any, source: str, inputs_name: str, names: str, kind_of: _KindOf) -> Graph:
+    """Capture objects that hold their inputs.
+
+    Args:
+        root: the result.
+        source: of the graph.
+        inputs_name: attribute that holds the inputs.
+        names: of the attributes that decide on the kind, together with whether it has inputs.
+        kind_of: returns the kind of one; raises what is wrong with it.
+    """
+    try:
+        return _columns(root, source, attrgetter(inputs_name), attrgetter(*names.split()), kind_of)
+    except (AttributeError, TypeError):
+        # Once more, and slowly, to say whose fault it is.
+        for thing in walk([root], functools.partial(_checked_inputs, inputs_name)):
+            kind_of(thing)
+        raise
+
+
+def _columns(
+    root: Any,
+    source: str,
+    inputs_of: Callable[[Any], Any],
+    key_of: Callable[[Any], Any],
+    kind_of: Callable[[Any], Kind],
+) -> Graph:
+    kinds: dict[Kind, int] = {}
+    # Attributes decide on the kind, together with whether there are inputs.
+    kinds_by_key: tuple[dict[Any, int], dict[Any, int]] = ({}, {})
+    number_of: dict[int, int] = {}
+    columns = kind_numbers, starts, inputs = array("I"), array("I", [0]), array("I")
+    containers: set[type] = set()
+    late: list[tuple[int, Any]] = []
+    n_inputs = 0
+    for number, thing in enumerate(walk([root], inputs_of)):
+        given = inputs_of(thing)
+        known = kinds_by_key[1 if given else 0]
+        try:
+            kind = known[key_of(thing)]
+        except (KeyError, TypeError):  # new, or with a part that has no hash
+            kind = kinds.setdefault(kind_of(thing), len(kinds))
+            with contextlib.suppress(TypeError):
+                known[key_of(thing)] = kind
+        kind_numbers.append(kind)
+        if given:
+            containers.add(given.__class__)
+            try:
+                inputs.extend(map(number_of.__getitem__, map(id, given)))
+            except KeyError:  # a cycle
+                del inputs[n_inputs:]
+                late += [(n_inputs + port, used) for port, used in enumerate(given)]
+                inputs.extend([0] * len(given))
+            n_inputs += len(given)
+        starts.append(n_inputs)
+        number_of[id(thing)] = number
+    for position, used in late:
+        inputs[position] = number_of[id(used)]
+    if not all(issubclass(container, (list, tuple, set, frozenset)) for container in containers):
+        raise TypeError
+    is_ordered = all(issubclass(container, (list, tuple)) for container in containers)
+    outputs = array("I", [number_of[id(root)]])
+    return Graph(tuple(kinds), *columns, outputs, source, "", is_ordered)
+
+
+def _checked_inputs(name: str, thing: Any) -> Sequence[Any]:
+    try:
+        inputs = getattr(thing, name)
+    except AttributeError as error:
+        if name == "prev":
+            _content(thing)
+        raise InvalidArgumentError(
+            "thing", f"a {type(thing).__name__} in the graph has no {name}; all in it need one"
+        ) from error
+    return _inputs(thing, inputs)[0]
+
+
+def _seed_kind(tensor: Any) -> Kind:
+    label, oper, shape, comp_grad, is_leaf, prev = _content(tensor)
+    has_inputs = bool(_inputs(tensor, prev)[0])
+    if oper is None:
+        # One without an operation that has inputs is those inputs under another name.
+        oper = "" if has_inputs else PARAMETER if comp_grad else INPUT
+    attributes = (("comp_grad", comp_grad), ("is_leaf", is_leaf))
+    return Kind(oper, tuple(shape), label=label, attributes=attributes)
+
+
+def _micrograd_kind(value: Any) -> Kind:
+    return Kind(str(value._op or INPUT), (), label=str(getattr(value, "label", "") or ""))
 
 
 def capture_graph(tensor: Any) -> dict[str, Any]:
