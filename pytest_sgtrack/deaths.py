@@ -27,7 +27,6 @@ from tracking import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
     from types import FrameType
 
     from pytest_sgtrack.options import Settings
@@ -55,7 +54,7 @@ class DeathWatch:
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
-        self._path: Path = settings.directory / f"{settings.experiment}.db"
+        self._path = settings.database
         self._is_worker = hasattr(config, "workerinput")
         self._pid = os.getpid()
         self._old_handler: Any = None

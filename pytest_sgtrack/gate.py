@@ -16,6 +16,7 @@ from tracking.regression import (
     DEFAULT_SETTINGS,
     MIN_SAMPLES,
     N_FRESH,
+    NOT_IN_BASELINE,
     Check,
     Compared,
     Comparison,
@@ -36,7 +37,7 @@ from tracking.regression import (
     parse_baseline,
     worst,
 )
-from tracking.report import checks_table, deciding_check
+from tracking.report import checks_table, deciding_check, messages_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -346,10 +347,11 @@ class Gate:
 
 def will_be_written(update: str | None, checks: Iterable[Check]) -> bool:
     """Tell whether an update settles everything that would make a test fail."""
-    settled = {Verdict.NO_BASELINE, Verdict.NEW_METRIC}
     green = {Verdict.IDENTICAL, Verdict.WITHIN, Verdict.UNDERPOWERED, Verdict.IMPROVED}
     verdicts = {check.verdict for check in checks}
-    return (update == "all" and Verdict.BOUND_FAILED not in verdicts) or verdicts <= settled | green
+    if update == "all" and Verdict.BOUND_FAILED not in verdicts:
+        return True
+    return verdicts <= green.union(NOT_IN_BASELINE)
 
 
 def failure_message(
@@ -367,14 +369,7 @@ def failure_message(
     first = deciding_check(result.checks, worst(red))
     if first is None or first.verdict is Verdict.UNREADABLE_BASELINE:
         return first.message if first else str(result.verdict)
-    # What the table below cannot say: a change of value is all there.
-    others = [
-        f"  {check.message}"
-        for check in result.checks
-        if check is not first
-        and check.verdict not in (Verdict.REGRESSED, Verdict.IMPROVED)
-        and check.message
-    ]
+    others = [f"  {message}" for message in messages_beside(first, result.checks)]
     tail = ["", f"baseline:  {shown_baseline}", *([f"to accept: {accept}"] if accept else [])]
     notes = [f"  {note}" for note in result.notes]
     width = max(_MIN_WIDTH, shutil.get_terminal_size().columns)  # xdist's workers have no terminal

@@ -165,6 +165,11 @@ class Settings:
     patterns: Patterns
     github: GitHub | None = None
 
+    @property
+    def database(self) -> Path:
+        """The experiment that tests record into."""
+        return self.directory / f"{self.experiment}.db"
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Add the flags and ini keys to pytest's parser."""

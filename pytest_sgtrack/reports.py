@@ -17,11 +17,10 @@ from tracking import (
     MissingDependencyError,
     ReportError,
     StoreError,
-    Verdict,
     gather_runs,
     write_report,
 )
-from tracking.regression import MIN_SAMPLES, accept_command
+from tracking.regression import MIN_SAMPLES, NOT_IN_BASELINE, accept_command
 from tracking.report import Death, ReportData, TestReport, step_summary
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from tracking.regression import Sample
 
 _MANY = 3  # tests named one by one in a command
-_SETTLED = (Verdict.NO_BASELINE, Verdict.NEW_METRIC)  # by any update
 
 
 @dataclass(frozen=True)
@@ -67,11 +65,6 @@ class SessionEnd:
     problems: Sequence[str]
     deaths: DeathWatch
 
-    @property
-    def database(self) -> Path:
-        """The experiment."""
-        return self.settings.directory / f"{self.settings.experiment}.db"
-
     def shown(self, nodeid: str) -> str:
         """Return a node id as it has to be written where pytest was started."""
         path, separator, inside = nodeid.partition("::")
@@ -85,7 +78,7 @@ class SessionEnd:
         return ReportData(
             created_at=time.time(),
             experiment=self.settings.experiment,
-            database=self._seen(self.database),
+            database=self._seen(self.settings.database),
             session=self.session_id,
             environment=self.environment,
             tests=[self._test(result) for result in self.results],
@@ -117,24 +110,17 @@ class SessionEnd:
             baseline=self._seen(result.baseline),
             key=result.key,
             n_samples=result.n_samples,
-            accept_command=self.how_to_accept(result),
+            accept_command=how_to_accept(result, self.settings, self.started_in),
         )
-
-    def how_to_accept(self, result: TestResult) -> str:
-        """Return the command that accepts what a test gave; empty where nothing can be."""
-        settings = self.settings
-        if result.samples and result.is_acceptable and not settings.n_samples:
-            return accept_command([result.test], self.database, self.started_in)
-        return ""
 
     def _suggestions(self) -> list[tuple[str, str]]:
         if self.settings.update or self.settings.n_samples:
             return []
         open_ones = [r for r in self.results if r.action != PASS and r.is_acceptable]
-        new = [r for r in open_ones if r.verdict in _SETTLED and r.samples]
+        new = [r for r in open_ones if r.verdict in NOT_IN_BASELINE and r.samples]
         changed = [r for r in open_ones if r not in new and r.samples]
         found = [
-            (purpose, accept_command(_tests(results), self.database, self.started_in))
+            (purpose, accept_command(_tests(results), self.settings.database, self.started_in))
             for purpose, results in (
                 ("to add what has no baseline", new),
                 ("to accept what changed", changed),
@@ -188,14 +174,22 @@ class SessionEnd:
     def _with_runs(
         self, data: ReportData, samples_of: Callable[[TestResult], Sequence[Sample]]
     ) -> ReportData:
-        if not self.database.exists():
+        database = self.settings.database
+        if not database.exists():
             return data
         known = [
             (report, as_run_name(result.nodeid), samples_of(result))
             for report, result in zip(data.tests, self.results, strict=True)
         ]
-        with closing(ExperimentDBManager(self.database, is_read_only=True)) as db:
+        with closing(ExperimentDBManager(database, is_read_only=True)) as db:
             return replace(data, tests=gather_runs(db, self.session_id, known))
+
+
+def how_to_accept(result: TestResult, settings: Settings, started_in: Path) -> str:
+    """Return the command that accepts what a test gave; empty where nothing can be."""
+    if result.samples and result.is_acceptable and not settings.n_samples:
+        return accept_command([result.test], settings.database, started_in)
+    return ""
 
 
 def _tests(

@@ -25,7 +25,7 @@ from pytest_sgtrack.keys import ATTEMPTS, FRESH_SEED, LEFT, SESSION, TEST
 from pytest_sgtrack.markers import NAME, read_markers
 from pytest_sgtrack.names import encodable, run_name
 from pytest_sgtrack.options import VARIANT_KEYS
-from pytest_sgtrack.reports import SessionEnd
+from pytest_sgtrack.reports import SessionEnd, how_to_accept
 from pytest_sgtrack.seeds import NAME as SEED_NAME
 from pytest_sgtrack.seeds import copy_with_seed, sample_under, seed_of
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
@@ -285,8 +285,9 @@ class SessionPlugin:
     def _fail_if_red(self, result: TestResult | None) -> None:
         __tracebackhide__ = True
         if result is not None and result.action == FAIL:
-            shown = os.path.relpath(result.baseline, self._config.invocation_params.dir)
-            accept = self._end().how_to_accept(result)
+            started_in = self._config.invocation_params.dir
+            shown = os.path.relpath(result.baseline, started_in)
+            accept = how_to_accept(result, self._settings, started_in)
             raise MetricRegressionError(failure_message(result, self._settings, shown, accept))
 
     def _sample_of(self, test: TrackedTest) -> Sample | None:

@@ -198,6 +198,8 @@ class _Metrics:
     def _past(self, room: Room) -> Iterator[_Past]:
         """Yield the run, then earlier ones of its test, newest first."""
         yield _Past(self.run, self._series(self.run, self.children))
+        if not room.past_runs:
+            return
         earlier = [
             one
             for one in without_confirmations(self.db.find_runs(name=self.run.name))

@@ -84,12 +84,20 @@ def resolve_name(reference: str, names: Iterable[str]) -> str:
 
 
 def resolve_session(reference: str, runs: Sequence[RunInfo]) -> str:
-    """Return the session whose identity begins with a text.
+    """Return the session whose identity begins with a text; `last` is the newest.
+
+    Args:
+        reference: the text.
+        runs: all runs of the experiment, the newest first.
 
     Raises:
         TrackingError: it is none, or several; lists these.
     """
     sessions = list(dict.fromkeys(run.session for run in runs if run.session))
+    if reference == "last":
+        if not sessions:
+            raise TrackingError("no run belongs to a session")
+        return sessions[0]
     fitting = [one for one in sessions if one.startswith(reference)] if len(reference) > 3 else []
     if not fitting:
         raise TrackingError(

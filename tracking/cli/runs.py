@@ -100,7 +100,7 @@ def runs(options: argparse.Namespace) -> int:
         known = db.find_runs()
         summaries: Summaries = db.all_summaries() if asked else {}
     _check_metrics(asked, known)
-    session = options.session and _session(options.session, known)
+    session = options.session and resolve_session(options.session, known)
     fitting = [
         run
         for run in known
@@ -136,15 +136,6 @@ def runs(options: argparse.Namespace) -> int:
     if n_left_out:
         say(f"{n_left_out} more; --limit 0 shows all")
     return OK
-
-
-def _session(reference: str, known: Sequence[RunInfo]) -> str:
-    if reference != "last":
-        return resolve_session(reference, known)
-    newest = next((run.session for run in known if run.session), None)
-    if newest is None:
-        raise TrackingError("no run belongs to a session")
-    return newest
 
 
 def _check_metrics(asked: Iterable[Metric], known: Sequence[RunInfo]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from tracking.arguments import as_json
-from tracking.model import encode_number
+from tracking.regression import checks
 from tracking.regression.checks import is_same, relative_change
+from tracking.report.words import percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +28,7 @@ def number_text(value: float | None) -> str:
     """
     if value is None:
         return ""
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.6g}" if math.isfinite(value) else str(encode_number(value))
+    return str(value) if isinstance(value, int) else checks.number_text(value)
 
 
 def duration_text(seconds: float | None) -> str:
@@ -66,10 +64,7 @@ def change_text(before: float | None, after: float | None) -> str:
     ('-50.00 %', '', '')
     """
     change = relative_change(before, after)
-    if not change:
-        return ""
-    percent = 100 * change
-    return f"{percent:+.2f} %" if abs(percent) >= 0.005 else f"{percent:+.1g} %"
+    return percent_text(change) if change else ""
 
 
 def value_text(value: Any) -> str:

@@ -14,7 +14,7 @@ from tracking.regression.baseline import (
     save_baseline,
     updated_entry,
 )
-from tracking.regression.checks import SEVERITY, Check, Comparison, worst
+from tracking.regression.checks import NOT_IN_BASELINE, SEVERITY, Check, Comparison, worst
 from tracking.regression.comparison import (
     Compared,
     check_as_plain,
@@ -51,6 +51,7 @@ from tracking.regression.tolerance import Proposal, propose_tolerance
 __all__ = [
     "DEFAULT_SETTINGS",
     "MIN_SAMPLES",
+    "NOT_IN_BASELINE",
     "N_FRESH",
     "SETTING_NAMES",
     "SEVERITY",

@@ -30,6 +30,9 @@ SEVERITY = (
 )
 """Every verdict from the mildest to the worst: what passes, what warns, what fails by default."""
 
+NOT_IN_BASELINE = (Verdict.NO_BASELINE, Verdict.NEW_METRIC)
+"""Verdicts that say no more than that nobody has accepted anything yet: any update settles them."""
+
 _RANK = {verdict: rank for rank, verdict in enumerate(SEVERITY)}
 
 # Differences of numbers beyond this size could overflow; such numbers are halved first.

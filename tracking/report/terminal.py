@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracking.model import Verdict
-from tracking.regression import SEVERITY
+from tracking.regression import NOT_IN_BASELINE, SEVERITY
 from tracking.report.curve import sparkline
 from tracking.report.words import (
     changes_text,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tracking.report.data import MetricDetails, ReportData, TestReport
 
 _LISTED = 10  # tests of one verdict listed without -v, and entries of one file
-_SETTLED = (Verdict.NO_BASELINE, Verdict.NEW_METRIC)  # by any update
 _TONES = {"pass": "green", "show": "green", "warn": "yellow", "fail": "red"}
 _SPARKLINE = 20
 _BEHIND_COMMAS = re.compile("(?<=,) ")
@@ -169,7 +168,7 @@ def _counts(data: ReportData) -> Iterator[_Paragraph]:
 
 
 def _tests(data: ReportData, is_verbose: bool) -> Iterator[_Paragraph]:
-    settled = _SETTLED if data.written else ()
+    settled = NOT_IN_BASELINE if data.written else ()
     for verdict in SEVERITY:
         of_verdict = [
             test

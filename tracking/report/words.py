@@ -86,9 +86,18 @@ def numbers_text(*values: float | None) -> list[str]:
 def change_text(check: Check) -> str:
     """Return a change in percent of the baseline, as a number where it has no percentage."""
     if check.relative_change is not None:
-        percent = 100 * check.relative_change
-        return f"{percent:+.2f} %" if abs(percent) >= 0.005 or not percent else f"{percent:+.1g} %"
+        return percent_text(check.relative_change)
     return "" if check.change is None else f"{check.change:+.3g}"
+
+
+def percent_text(relative_change: float) -> str:
+    """Return a relative change in percent, with the digits it takes to see that it is one.
+
+    >>> percent_text(0.5), percent_text(0.0), percent_text(-1e-7)
+    ('+50.00 %', '+0.00 %', '-1e-05 %')
+    """
+    percent = 100 * relative_change
+    return f"{percent:+.2f} %" if abs(percent) >= 0.005 or not percent else f"{percent:+.1g} %"
 
 
 def direction_text(direction: Direction) -> str:
@@ -145,13 +154,17 @@ def reasons(test: TestReport) -> list[str]:
 
 def findings(test: TestReport) -> list[str]:
     """Return all that a table of the checks cannot say, the reason of the verdict first."""
-    first = test.deciding_check
-    others = [
-        check.message
-        for check in test.checks
-        if check is not first and check.verdict not in _SAID_BY_TABLE
-    ]
+    others = messages_beside(test.deciding_check, test.checks)
     return _said(test.message, *others, *_warnings(test), *test.notes)
+
+
+def messages_beside(first: Check | None, checks: Iterable[Check]) -> list[str]:
+    """Return what the other checks say beside `first`, and a table of them all cannot."""
+    return [
+        check.message
+        for check in checks
+        if check is not first and check.verdict not in _SAID_BY_TABLE and check.message
+    ]
 
 
 def _warnings(test: TestReport) -> list[str]:
