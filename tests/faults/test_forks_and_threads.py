@@ -30,9 +30,10 @@ def tracker(tmp_path):
 # multiprocessing
 
 
-def record_and_leave(tracker, number, how):
+def record_and_leave(tracker, number, how, has_recorded):
     for step in range(100):
         tracker.record("loss", number, step)
+    has_recorded.set()
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "terminate":
@@ -51,8 +52,9 @@ ENDS = {
 def test_workers_of_multiprocessing_record_into_the_run_however_they_end(tracker, store, method):
     context = multiprocessing.get_context(method)
     run_id = tracker.start_run("parent's")
+    has_recorded = {how: context.Event() for how in ENDS}
     workers = [
-        context.Process(target=record_and_leave, args=(tracker, number, how))
+        context.Process(target=record_and_leave, args=(tracker, number, how, has_recorded[how]))
         for number, how in enumerate(ENDS)
     ]
     for worker in workers:
@@ -60,7 +62,8 @@ def test_workers_of_multiprocessing_record_into_the_run_however_they_end(tracker
     tracker.record("loss", -1.0, 0)
     for worker, how in zip(workers, ENDS, strict=True):
         if how == "terminate":
-            while tracker.summary()["loss"]["n"] < 201 + 100 * (how not in ENDS):
+            assert has_recorded[how].wait(60)
+            while tracker.summary()["loss"]["n"] < 201:
                 pass  # the others are home, this one still waits
             worker.terminate()
         worker.join(60)
