@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_sgtrack.gate import TestResult
     from pytest_sgtrack.markers import MarkerSettings
     from tracking import Summary
+    from tracking.graph.model import Graph
     from tracking.regression import Sample
 
 
@@ -224,10 +225,10 @@ class TestTracker(Tracker):
     def _prefix_now(self) -> str:
         return "".join(self._prefixes[: len(self.active_runs)])
 
-    def save_comp_graph(self, tensor: Any, run_id: int | None = None, **how: Any) -> int:
-        """Save a computation graph; see `Tracker.save_comp_graph`. Returns -1 if it cannot be."""
+    def _save_graph(self, run_id: int | None, name: str, graph: Graph) -> int:
+        """Store a graph; see `Tracker.save_comp_graph`, which returns -1 if it cannot be stored."""
         try:
-            return super().save_comp_graph(tensor, run_id, **how)
+            return super()._save_graph(run_id, name, graph)
         except StoreError as error:
             self._note_trouble(error)
             return -1

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tracking.experiment_db import ExperimentDBManager
+    from tracking.graph.model import Graph
     from tracking.journal import Note
     from tracking.model import RecordInfo, RunInfo, Summary
     from tracking.recorder import ActiveRun, Recorder
@@ -467,7 +468,13 @@ class Tracker:
         run.recorder.db.save_text(run.run_id, name, step, content)
 
     def save_comp_graph(
-        self, tensor: Any, run_id: int | None = None, *, inputs: Sequence[Any] = (), **options: Any
+        self,
+        tensor: Any,
+        run_id: int | None = None,
+        *,
+        name: str = "graph",
+        inputs: Sequence[Any] = (),
+        **options: Any,
     ) -> int:
         """Save the computation graph of `tensor`, for the current run or another one.
 
@@ -477,6 +484,7 @@ class Tracker:
             tensor: a tensor, whose graph ends in it; or a model, a function, a pipeline or the path
                 of an `.onnx` file: whatever `tracking.graph.capture` knows.
             run_id: the run; the current one by default.
+            name: what to call it, where a run has several.
             inputs: example inputs, where a model or function is called to find its graph.
             options: of the framework's adapter.
 
@@ -490,6 +498,19 @@ class Tracker:
             RunNotFoundError: no such run.
         """
         from tracking.graph.capture import capture  # most runs have no graph
+
+        arguments.checked_name("name", name)
+        if run_id is None:
+            self._active_run()
+        try:
+            graph = capture(tensor, *inputs, **options)
+        except InvalidArgumentError as error:
+            argument = "tensor" if error.argument == "thing" else error.argument
+            raise InvalidArgumentError(argument, error.problem) from error
+        return self._save_graph(run_id, name, graph)
+
+    def _save_graph(self, run_id: int | None, name: str, graph: Graph) -> int:
+        """Store a graph with a run, the active one by default."""
         from tracking.graph.seed import json_of_graph
 
         if run_id is None:
@@ -497,12 +518,7 @@ class Tracker:
             db, run_id = run.recorder.db, run.run_id
         else:
             db = self._experiment().db
-        try:
-            graph_data = json_of_graph(capture(tensor, *inputs, **options))
-        except InvalidArgumentError as error:
-            name = "tensor" if error.argument == "thing" else error.argument
-            raise InvalidArgumentError(name, error.problem) from error
-        return db.save_comp_graph(run_id, graph_data)
+        return db.save_comp_graph(run_id, json_of_graph(graph))
 
     def expect(
         self, metric_name: str, comparison: str, limit: float, statistic: str = "last"
