@@ -30,7 +30,7 @@ from pytest_sgtrack.seeds import NAME as SEED_NAME
 from pytest_sgtrack.seeds import copy_with_seed, sample_under, seed_of
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
 from tracking import Note, StoreError, Tracker, Verdict, collect_environment, current_device
-from tracking.regression import Sample
+from tracking.regression import GraphSample, Sample
 from tracking.report import TestReport, properties
 from tracking.report import annotations as github_annotations
 
@@ -298,7 +298,10 @@ class SessionPlugin:
         config = test.config
         if test.tracker.own_config is not None:
             config = {k: v for k, v in test.tracker.own_config.items() if k != SEED_NAME}
-        return Sample(metrics, config, self._lasting_environment, test.seed)
+        is_off = (test.markers.graph or self._settings.graph) == "off"
+        graphs = {} if is_off else test.tracker.graphs
+        kept = {name: GraphSample.of(graph) for name, graph in graphs.items()}
+        return Sample(metrics, config, self._lasting_environment, test.seed, kept)
 
     def _keep(self, test: TrackedTest | None) -> None:
         if test is not None:

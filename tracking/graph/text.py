@@ -14,6 +14,7 @@ Words stand bare; whatever else a value can be is JSON. Attributes have a dot be
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import struct
@@ -35,6 +36,7 @@ PACK_VERSION = 1
 
 _WORD = re.compile(r"[A-Za-z_][\w./:+-]*", re.ASCII)
 _RESERVED = ("true", "false", "null", "NaN", "Infinity")
+_PACKED = re.compile(r"packed (\d+) ([A-Za-z0-9+/=]+)", re.ASCII)
 _HEAD = struct.Struct("<4sBI")
 _MAGIC = b"sggr"
 _decode = json.JSONDecoder().raw_decode
@@ -64,12 +66,7 @@ def text_of(graph: Graph) -> str:
     """Return a graph as text, the same for graphs that differ in the numbers of nodes only."""
     order = canonical_order(graph)
     line_of = {number: line for line, number in enumerate(order)}
-    fields = {
-        "source": graph.source,
-        "version": graph.source_version,
-        "is_ordered": graph.is_ordered,
-    }
-    lines = [f"graph {TEXT_VERSION}{_fields_text(fields)}"]
+    lines = [_head(graph)]
     heads = [(_value_text(kind.op), _fields_text(_fields(kind))) for kind in graph.kinds]
     for line, number in enumerate(order):
         inputs = [line_of[source] for source in graph[number].inputs]
@@ -90,13 +87,7 @@ def graph_of_text(text: str) -> Graph:
     lines = text.splitlines() if text.isascii() else []
     number = 0
     try:
-        head, version, fields = re.split(" (\\d+)", lines[0], maxsplit=1)
-        _require(
-            head == "graph" and int(version) <= TEXT_VERSION,
-            f"a graph of version {TEXT_VERSION} begins otherwise",
-        )
-        about = _read_fields(fields, 0)
-        builder = GraphBuilder(about["source"], about["version"], about["is_ordered"])
+        builder = GraphBuilder(*_read_head(lines[0]))
         for number, line in enumerate(lines[1:-1], start=1):
             builder.add(*_read_node(line, number - 1, len(lines) - 2))
         number = len(lines) - 1
@@ -109,6 +100,43 @@ def graph_of_text(text: str) -> Graph:
             f"line {number + 1} is not part of the text of a graph ({error}); restore it, or"
             " write the graph anew",
         ) from error
+
+
+def lines_of(graph: Graph, most_nodes: int = 1000) -> list[str]:
+    """Return a graph as lines to keep in a reviewed file.
+
+    Those of `text_of`, as far as somebody might read them: behind the first line of a graph of more
+    than `most_nodes` stands its number of nodes and all of it, packed, in base64.
+    """
+    if len(graph) <= most_nodes:
+        return text_of(graph).splitlines()
+    return [_head(graph), f"packed {len(graph)} {base64.b64encode(pack(graph)).decode()}"]
+
+
+def graph_of_lines(lines: Sequence[str]) -> Graph:
+    """Undo `lines_of`.
+
+    Raises:
+        InvalidArgumentError: they are something else; says which line is at fault.
+    """
+    packed = _PACKED.fullmatch(lines[-1]) if lines else None
+    if packed is None:
+        return graph_of_text("\n".join(lines))
+    return unpack(base64.b64decode(packed[2]))
+
+
+def about_lines(lines: Sequence[str]) -> tuple[str, str, int]:
+    """Return what `lines_of` says at first sight: source, its version, and number of nodes.
+
+    Raises:
+        InvalidArgumentError: they are something else.
+    """
+    try:
+        source, version, _ = _read_head(lines[0])
+        packed = _PACKED.fullmatch(lines[-1])
+        return source, version, int(packed[1]) if packed else len(lines) - 2
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise InvalidArgumentError("lines", f"are not those of a graph ({error})") from error
 
 
 def pack(graph: Graph) -> bytes:
@@ -149,6 +177,25 @@ def unpack(data: bytes) -> Graph:
             f"is not a graph this version can read ({error}); capture it again, or read it with the"
             " version that wrote it",
         ) from error
+
+
+def _head(graph: Graph) -> str:
+    fields = {
+        "source": graph.source,
+        "version": graph.source_version,
+        "is_ordered": graph.is_ordered,
+    }
+    return f"graph {TEXT_VERSION}{_fields_text(fields)}"
+
+
+def _read_head(line: str) -> tuple[str, str, bool]:
+    head, version, fields = re.split(" (\\d+)", line, maxsplit=1)
+    _require(
+        head == "graph" and int(version) <= TEXT_VERSION,
+        f"a graph of version {TEXT_VERSION} begins otherwise",
+    )
+    about = _read_fields(fields, 0)
+    return about["source"], about["version"], about["is_ordered"]
 
 
 def _require(is_met: bool, problem: str) -> None:
