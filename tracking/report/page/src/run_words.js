@@ -1,0 +1,36 @@
+// How runs are called in lists and pickers, and what belongs to one.
+
+import { el, name } from "./dom.js";
+import { when } from "./format.js";
+import { swatch } from "./palette.js";
+import { refOf } from "./runs.js";
+
+/** What a picker offers of runs. */
+export function runChoices(runs) {
+  return runs.map((run) => ({
+    id: refOf(run),
+    text: `${refOf(run)} · ${run.name}`,
+    note: [when(run.started_at), run.verdict ?? run.status].filter(Boolean).join(" · "),
+    mark: () => swatch(run),
+  }));
+}
+
+/** A link to a run, in its colour. */
+export function runLink(run, store) {
+  const href = store.address({ view: "run", run: refOf(run) });
+  return el("a", { class: "run-link", href }, swatch(run), el("span", { class: "muted" }, `${refOf(run)} `), name(run.name));
+}
+
+/**
+ * What belongs to a run: the runs inside of it, the one it is inside of, and other attempts of its
+ * test in its session, each newest first. Pure.
+ */
+export function relatives(run, all) {
+  const isAttempt = (one) =>
+    one.name === run.name && one.session !== null && one.session === run.session && one.parent === run.parent;
+  return {
+    parent: all.find((one) => run.parent !== null && one.uuid === run.parent) ?? null,
+    children: all.filter((one) => run.uuid !== null && one.parent === run.uuid),
+    attempts: all.filter((one) => one === run || isAttempt(one)),
+  };
+}
