@@ -1,0 +1,257 @@
+"""The dashboard in a real browser, in front of a server made up in the test."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DIST = ROOT / "tracking" / "report" / "page" / "dist"
+ORIGIN = "http://board.test"
+TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+
+# Stands in for the browser's EventSource: what the test says is heard, and nothing else.
+LIVE = """
+window.sources = [];
+window.EventSource = class extends EventTarget {
+  constructor(address) {
+    super();
+    this.address = address;
+    this.readyState = 0;
+    window.sources.push(this);
+    setTimeout(() => this.come());
+  }
+  come() { this.readyState = 1; this.onopen?.(); }
+  go() { this.readyState = 2; this.onerror?.(); }
+  close() { this.readyState = 2; this.isClosed = true; }
+  say(kind, data) { this.dispatchEvent(new MessageEvent(kind, {data: JSON.stringify(data)})); }
+};
+"""
+
+
+def encoded(value):
+    return (
+        value
+        if math.isfinite(value)
+        else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    )
+
+
+class Board:
+    """What the made up server has: experiments by name, and who asked for what."""
+
+    def __init__(self):
+        self.experiments = {"pytest.db": {}}
+        self.config = {"exp_dir": "experiments", "read_only": False}
+        self.details = {}
+        self.asked = []
+        self.failing = {}
+        self.page = None
+
+    def add(self, name="train", db="pytest.db", *, curves=None, n=50, **changes):
+        """Add a run with its curves, by metric; those left out are noisy and fall."""
+        runs = self.experiments[db]
+        number = len(runs) + 1
+        if curves is None:
+            random = np.random.default_rng(number)
+            steps = np.arange(n)
+            fall = (1 + number % 5) * np.exp(-steps / n * 4) + 0.2
+            curves = {
+                "train/loss": fall + random.normal(0, 0.04, n),
+                "train/accuracy": 1 - fall / 8 + random.normal(0, 0.01, n),
+                "val/loss": fall * 1.1 + random.normal(0, 0.02, n),
+            }
+        started = changes.pop("started_at", 1.76e9 + 60 * number)
+        series = {
+            metric: {
+                "n": len(values),
+                "steps": list(range(len(values))),
+                "values": [encoded(float(value)) for value in values],
+                "times": [started + 0.5 * k for k in range(len(values))],
+            }
+            for metric, values in curves.items()
+        }
+        run = {
+            "run_id": number,
+            "uuid": f"{number:032x}",
+            "name": name,
+            "started_at": started,
+            "duration_s": 0.5 * n,
+            "status": "completed",
+            "outcome": "passed",
+            "phase": "call",
+            "ended_by": "finished",
+            "verdict": "within",
+            "session": "5" * 32,
+            "attempt": 1,
+            "parent": None,
+            "config": {"lr": 0.1 / number, "optimizer": {"name": "adam"}},
+            "commit": f"{number:040x}",
+            "is_dirty": False,
+            "is_abandoned": False,
+            "confirms": None,
+            "metrics": list(series),
+            "num_records": [one["n"] for one in series.values()],
+            "summaries": {
+                metric: {"tail": one["values"][-1], "last": one["values"][-1]}
+                for metric, one in series.items()
+            },
+            **changes,
+        }
+        runs[run["uuid"]] = (run, series)
+        return run
+
+    def run(self, db, ref):
+        runs = self.experiments[db]
+        return next(
+            (one for one in runs.values() if ref in (one[0]["uuid"], str(one[0]["run_id"]))), None
+        )
+
+    def say(self, kind, **data):
+        """Have the server say something of its own accord."""
+        data = {"database": "pytest.db", **data}
+        self.page.evaluate("([kind, data]) => sources.at(-1).say(kind, data)", [kind, data])
+
+    def answer(self, route):
+        address = urlsplit(route.request.url)
+        if not address.path.startswith("/api/"):
+            name = address.path.strip("/") or "board.html"
+            route.fulfill(
+                body=(DIST / name).read_bytes(),
+                content_type=TYPES[name.rpartition(".")[2]],
+                headers={"content-security-policy": POLICY},
+            )
+            return
+        asked = parse_qs(address.query)
+        self.asked.append((route.request.method, address.path, asked))
+        status, value = self.reply(route.request, address.path, asked)
+        route.fulfill(status=status, body=json.dumps(value), content_type="application/json")
+
+    def reply(self, request, path, asked):
+        for part, said in self.failing.items():
+            if part in path:
+                return said
+        if path == "/api/config":
+            return 200, self.config
+        if path == "/api/databases":
+            names = list(self.experiments)
+            return 200, {
+                "available_databases": names,
+                "current_database": names[0] if names else None,
+            }
+        (db,) = asked["db"]
+        if path == "/api/list":
+            runs = [run for run, _ in self.experiments[db].values()]
+            runs.sort(key=lambda run: -run["started_at"])
+            offset, limit = int(asked["offset"][0]), int(asked["limit"][0])
+            page = runs[offset : offset + limit]
+            return 200, {
+                "database": db,
+                "n_all": len(runs),
+                "n": len(runs),
+                "offset": offset,
+                "runs": page,
+            }
+        if path == "/api/curves":
+            return 200, self.curves(db, asked)
+        (ref, part) = re.fullmatch(r"/api/runs/([^/]+)(?:/(.*))?", path).groups()
+        found = self.run(db, ref)
+        if request.method == "DELETE":
+            if request.headers.get("x-sgtrack") != "1":
+                return 403, {"error": "the header X-SGTrack: 1 is missing"}
+            del self.experiments[db][found[0]["uuid"]]
+            return 200, {"message": "deleted"}
+        return 200, self.details[found[0]["name"]] if part == "details" else found[0]
+
+    def curves(self, db, asked):
+        (metric,) = asked["metric"]
+        start, end = (int(asked.get(name, [k])[0]) for name, k in (("start", -1e18), ("end", 1e18)))
+        found = {}
+        for ref in asked["runs"][0].split(","):
+            run, series = self.run(db, ref)
+            if metric not in series:
+                curve = {"n": 0, "steps": [], "values": [], "times": []}
+            else:
+                one = series[metric]
+                rows = [
+                    row
+                    for row in zip(one["steps"], one["values"], one["times"], strict=True)
+                    if start <= row[0] <= end
+                ]
+                n = int(asked["points"][0])
+                rows = rows[:: max(1, len(rows) // n)]
+                columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+                curve = {
+                    "n": one["n"],
+                    **dict(zip(("steps", "values", "times"), columns, strict=True)),
+                }
+            found[ref] = {"name": run["name"], "curve": curve}
+        return {"database": db, "metric": metric, "runs": found}
+
+    def questions(self, path):
+        """What was asked at an address."""
+        return [asked for method, own, asked in self.asked if own == path and method == "GET"]
+
+
+@pytest.fixture
+def board():
+    """A made up server with one experiment that has no runs."""
+    return Board()
+
+
+@pytest.fixture
+def open_board(make_window, board):
+    """Opens the dashboard; whatever the page complains of is an error."""
+    windows = []
+
+    def open_board(fragment="", *, width=1440, height=900, is_quiet=True, **options):
+        window = make_window(**options)
+        windows.append((window, is_quiet))
+        page = window.page
+        page.add_init_script(LIVE)
+        page.route("**/*", board.answer)
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"{ORIGIN}/" + (f"#{fragment}" if fragment else ""))
+        board.page = page
+        return page
+
+    yield open_board
+    troubles = [
+        trouble
+        for window, is_quiet in windows
+        for trouble in window.troubles
+        if is_quiet and not trouble.startswith(ORIGIN)
+    ]
+    for window, _ in windows:
+        window.context.close()
+    assert troubles == []
+
+
+@pytest.fixture
+def until():
+    """Waits until a condition holds: what is drawn comes a frame after what was asked."""
+
+    def until(page, condition):
+        for _ in range(150):
+            if condition():
+                return
+            page.wait_for_timeout(20)
+        pytest.fail("it did not come to that")
+
+    return until
+
+
+@pytest.fixture
+def address_of():
+    """Returns the fragment of a state."""
+    return lambda **state: "&".join(f"{key}={quote(value)}" for key, value in state.items())

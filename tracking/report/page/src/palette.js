@@ -1,0 +1,26 @@
+// The colours of runs: each run keeps its own, whatever else is shown.
+
+import { el } from "./dom.js";
+
+/** How many colours theme.css has; the next runs have them again with another dash. */
+export const N_HUES = 10;
+const DASHES = [[], [6, 3], [2, 2.5]];
+
+/** { property, dash } of a run: runs that follow each other look most different. */
+export function lookOf(run) {
+  const number = run.run_id ?? Number.parseInt(run.uuid.slice(0, 6), 16);
+  const place = number - 1 + N_HUES * DASHES.length;
+  return {
+    property: `--run-${place % N_HUES}`,
+    dash: DASHES[Math.floor(place / N_HUES) % DASHES.length],
+  };
+}
+
+/** A short line as the run's curve is drawn. */
+export function swatch(run) {
+  const { property, dash } = lookOf(run);
+  const style = dash.length ? (dash[0] > 2 ? "dashed" : "dotted") : "solid";
+  const node = el("i", { class: "swatch", "aria-hidden": "true" });
+  node.style.borderTop = `3px ${style} var(${property})`;
+  return node;
+}
