@@ -20,9 +20,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tracking.arguments import as_json
-from tracking.cli.plain import plain_run, plain_summaries
 from tracking.errors import MissingDependencyError
 from tracking.model import encode_number
+from tracking.queries.plain import plain_run, plain_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
