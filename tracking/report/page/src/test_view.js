@@ -10,8 +10,11 @@ import { metricView } from "./metric_view.js";
 import { checksTable } from "./table.js";
 import { pill, testTone, tone } from "./verdicts.js";
 
-/** `go` = { close, next, previous } for the buttons; `signal` ends what the view has started. */
-export function testView(test, { store, go, signal }) {
+/**
+ * `go` = { close, next, previous } for the buttons, null where there are none; `about` stands below
+ * the facts; `signal` ends what the view has started.
+ */
+export function testView(test, { store, go, about = null, signal }) {
   const { run } = test;
   const toneOf = (check) => tone(check.verdict, test.action);
   const heading = titleOf(test);
@@ -22,14 +25,16 @@ export function testView(test, { store, go, signal }) {
       "div",
       { class: "test-head" },
       el("div", { class: "test-verdict" }, pill(test.verdict, testTone(test)), run && el("span", { class: "muted" }, howItEnded(run))),
-      el("div", { class: "tools" }, [
-        button("previous", "Previous test", "k", go.previous),
-        button("next", "Next test", "j", go.next),
-        button("close", "Close test", "Escape", go.close),
-      ]),
+      go &&
+        el("div", { class: "tools" }, [
+          button("previous", "Previous test", "k", go.previous),
+          button("next", "Next test", "j", go.next),
+          button("close", "Close test", "Escape", go.close),
+        ]),
     ),
     heading,
     el("p", { class: "facts muted" }, facts(test)),
+    about,
     test.message && el("p", { class: `callout tone-${testTone(test)}` }, test.message),
     test.accept_command && el("div", { class: "accept" }, el("span", { class: "muted" }, "To accept it:"), command(test.accept_command)),
     test.notes.length > 0 && el("ul", { class: "notes" }, test.notes.map((note) => el("li", {}, note))),
