@@ -32,12 +32,11 @@ function create({ store, api, live, runs, trouble, signal }) {
     const metrics = byMetric(found.metrics);
     return replace(host, [
       summary(found, store),
-      el("section", { class: "section" }, el("div", { class: "cards cards-wide" }, [
+      el("section", { class: "section compare-cards" }, el("div", { class: "cards cards-wide" }, [
         part("How they ended", endPairs(...sides), words, all.checked, lengths(sides)),
         part("Config", found.config, words, all.checked),
         part("Environment", found.environment, words, all.checked),
-        part("Operations of the graphs", found.graph, words, all.checked),
-        nodes(found, store),
+        part("Computation graphs", found.graph, words, all.checked, nodes(found, store)),
       ])),
       metricsSection(metrics.filter((one) => all.checked || one.isDifferent), metrics.length, words),
     ]);
@@ -103,12 +102,10 @@ function lengths([a, b]) {
 
 function nodes({ graph_changes: lines }, store) {
   if (!lines.length) return null;
-  return el(
-    "section",
-    { class: "card" },
-    el("div", { class: "card-head" }, el("h3", {}, "Nodes of the graphs"), el("span", { class: "muted" }, counted(lines.length, "difference")), el("a", { href: store.address({ view: "graphs" }) }, "Beside each other")),
-    el("ul", { class: "notes node-changes", tabindex: "0" }, lines.map((line) => el("li", {}, name(line)))),
-  );
+  return [
+    el("ul", { class: "notes node-changes", tabindex: "0", "aria-label": "Nodes that differ" }, lines.map((line) => el("li", {}, name(line)))),
+    el("a", { href: store.address({ view: "graphs" }) }, "Beside each other"),
+  ];
 }
 
 function metricsSection(shown, n_all, words) {

@@ -26,7 +26,7 @@ function create({ store, api, runs, trouble, signal }) {
     drawn = new AbortController();
     const pairs = answers ? graphPairs(answers.map(({ graphs }) => graphs)) : [];
     if (!answers?.length) return replace(host, nothing("Computation graphs", "Choose a run to see the graphs it saved."));
-    if (!pairs.length) return replace(host, nothing("No graph was saved", ["A run saves one by ", el("code", {}, "tracker.graph(model, x)"), "."]));
+    if (!pairs.length) return replace(host, nothing("No graph was saved", ["A run saves one by ", el("code", {}, "tracker.save_comp_graph(model, inputs=(x,))"), "."]));
     let number = 0;
     return replace(host, pairs.map(({ name, sides }) => {
       const marked = sides.length > 1 ? withMarks(sides) : sides;

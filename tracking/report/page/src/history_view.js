@@ -46,7 +46,7 @@ function create({ store, api, live, runs, trouble, signal }) {
     return replace(
       host,
       found.problems.length > 0 && el("ul", { class: "notes" }, found.problems.map((problem) => el("li", {}, problem))),
-      charts.length ? el("div", { class: "cards cards-metrics" }, charts) : el("p", { class: "missing" }, "Its runs recorded no metric."),
+      charts.length ? el("div", { class: "cards cards-wide" }, charts) : el("p", { class: "missing" }, "Its runs recorded no metric."),
       charts.length > 0 && el("section", { class: "card" }, el("div", { class: "card-head" }, el("h3", {}, "Runs")), runsTable(found.metrics, store)),
     );
   }
@@ -92,10 +92,12 @@ function create({ store, api, live, runs, trouble, signal }) {
     if (events.some(({ kind, changed }) => kind === "reload" || (kind === "runs" && (!changed?.length || changed.some(isOurs))))) refresh();
   }, signal);
 
+  let asked = null;
   return {
     node,
-    update(state, before) {
-      if (state.test !== before?.test || state.db !== before?.db) {
+    update(state) {
+      if (asked !== `${state.db}\n${state.test}`) {
+        asked = `${state.db}\n${state.test}`;
         found = null;
         limit = STEPS[0];
         render();

@@ -20,27 +20,40 @@ export function rowsOf(runs, statistic) {
   }));
 }
 
-/** All there is in any row: { key, name, isMetric, isConstant }; hyper-parameters first. */
+/**
+ * All there is in any row: { key, name, isMetric, isNumeric, nValues }, hyper-parameters first;
+ * metrics that are called like a hyper-parameter (a learning rate, over its steps) come last.
+ */
 export function columnsOf(rows) {
   const keys = [...new Set(rows.flatMap(({ values }) => [...values.keys()]))];
   const columns = keys.map((key) => {
-    const cut = key.indexOf(":");
+    const values = rows.map(({ values: own }) => own.get(key));
     return {
       key,
-      name: key.slice(cut + 1),
+      name: key.slice(key.indexOf(":") + 1),
       isMetric: key.startsWith("metric:"),
-      isConstant: new Set(rows.map(({ values }) => JSON.stringify(values.get(key)) ?? "")).size < 2,
+      isNumeric: values.every((value) => !isThere(value) || typeof value === "number"),
+      nValues: new Set(values.map((value) => JSON.stringify(value) ?? "")).size,
     };
   });
-  return columns.sort((a, b) => a.isMetric - b.isMetric || (a.name < b.name ? -1 : 1));
+  const isAlsoConfig = ({ isMetric, name }) => isMetric && keys.includes(`config:${name}`);
+  return columns.sort((a, b) => a.isMetric - b.isMetric || isAlsoConfig(a) - isAlsoConfig(b) || (a.name < b.name ? -1 : 1));
 }
 
-/** What is shown before the reader chooses: hyper-parameters that differ, and some metrics. */
-export function usualKeys(columns) {
-  const config = columns.filter((one) => !one.isMetric && !one.isConstant);
+/**
+ * What is shown before the reader chooses: as axes the hyper-parameters that differ and some
+ * metrics; `metric` as colour, and upwards over the hyper-parameter `across`, the one with most values.
+ */
+export function usualChoice(columns) {
+  const config = columns.filter((one) => !one.isMetric && one.nValues > 1);
   const metrics = columns.filter((one) => one.isMetric);
-  const chosen = [...config.slice(0, MOST_CONFIG_SHOWN), ...metrics.slice(0, MOST_METRICS_SHOWN)];
-  return chosen.map(({ key }) => key);
+  const numeric = config.filter((one) => one.isNumeric);
+  const across = (numeric.length ? numeric : config).toSorted((a, b) => b.nValues - a.nValues)[0];
+  return {
+    keys: [...config.slice(0, MOST_CONFIG_SHOWN), ...metrics.slice(0, MOST_METRICS_SHOWN)].map(({ key }) => key),
+    metric: metrics[0]?.key ?? null,
+    across: across?.key ?? null,
+  };
 }
 
 /**
@@ -49,7 +62,7 @@ export function usualKeys(columns) {
  */
 export function axisOf(column, rows, kind = null) {
   const values = rows.map(({ values: own }) => own.get(column.key)).filter(isThere);
-  if (!column.isMetric && !values.every((one) => typeof one === "number")) {
+  if (!column.isNumeric) {
     return { column, scale: categories(sortedCategories(values)), canBeLog: false };
   }
   const numbers = values.filter(Number.isFinite);

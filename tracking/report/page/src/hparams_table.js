@@ -28,7 +28,7 @@ export function hparamsTable({ store, onHover, onSorted }) {
     shown = { columns, rows };
     const sorted = sort ? sortedRows(rows, sort) : rows;
     const visible = sorted.slice(0, most);
-    const cells = columns.map((column) => ({ column, className: isNumber(column, rows) ? "number" : null }));
+    const cells = columns.map((column) => ({ column, className: column.isNumeric ? "number" : null }));
     replace(head, heading({ key: "name", name: "Run" }, null), cells.map(({ column, className }) => heading(column, className)));
     const rendered = visible.map((row) => [row, tableRow(row, cells)]);
     rowOf = new Map(rendered);
@@ -76,8 +76,4 @@ export function hparamsTable({ store, onHover, onSorted }) {
       for (const [own, tr] of rowOf) tr.classList.toggle("is-hovered", own === row);
     },
   };
-}
-
-function isNumber(column, rows) {
-  return column.isMetric || rows.some(({ values }) => typeof values.get(column.key) === "number");
 }

@@ -2,7 +2,7 @@
 
 import { el, name, replace } from "./dom.js";
 import { counted } from "./format.js";
-import { axisOf, columnsOf, inBrushes, placeOf, rowsOf, usualKeys, valueText } from "./hparams_data.js";
+import { axisOf, columnsOf, inBrushes, placeOf, rowsOf, usualChoice, valueText } from "./hparams_data.js";
 import { hparamsTable } from "./hparams_table.js";
 import { createLoader, throttled } from "./loading.js";
 import { parallelPlot } from "./parallel.js";
@@ -26,6 +26,7 @@ function create({ store, api, live, runs, trouble, signal }) {
   let columns = [];
   let axes = [];
   let points = null;
+  let usual = usualChoice([]);
 
   const tip = el("div", { class: "tip", hidden: true });
   const status = el("p", { class: "muted", role: "status" });
@@ -52,7 +53,7 @@ function create({ store, api, live, runs, trouble, signal }) {
   const pointsHost = el("div", { class: "scatter" });
   const full = el(
     "div",
-    {},
+    { class: "view" },
     el("div", { class: "view-tools" }, statistic.node, colouring.node, picked, el("label", { class: "toggle" }, only, "only chosen runs"), clear, status),
     el("div", { class: "card plot-card" }, legend, lines.node, tip),
     el("div", { class: "card plot-card" }, el("div", { class: "view-tools" }, across.node, upwards.node), pointsHost),
@@ -74,7 +75,8 @@ function create({ store, api, live, runs, trouble, signal }) {
     rows = rowsOf(asked, chosen.statistic);
     columns = columnsOf(rows);
     const known = new Map(columns.map((column) => [column.key, column]));
-    const keys = (chosen.keys ?? usualKeys(columns)).filter((key) => known.has(key));
+    usual = usualChoice(columns);
+    const keys = (chosen.keys ?? usual.keys).filter((key) => known.has(key));
     axes = keys.map((key) => axisOf(known.get(key), rows, chosen.kinds.get(key)));
     brushes = new Map([...brushes].filter(([key]) => keys.includes(key)));
     empty.hidden = rows.length > 0;
@@ -95,21 +97,20 @@ function create({ store, api, live, runs, trouble, signal }) {
   }
 
   function showPoints(found, colourOf) {
-    const [x, y] = [axisCalled(chosen.x, (one) => !one.isMetric), axisCalled(chosen.y, (one) => one.isMetric)];
+    const [x, y] = [axisOfKey(chosen.x ?? usual.across), axisOfKey(chosen.y ?? usual.metric)];
     points = null;
     if (!x || !y || !pointsHost.clientWidth) return replace(pointsHost);
     points = scatter({ width: pointsHost.clientWidth, rows, chosen: found, xAxis: x, yAxis: y, colourOf, onHover: hover, onOpen: open });
     return replace(pointsHost, points.node);
   }
 
-  /** The axis of a column, or of the first that fits. */
-  function axisCalled(key, fits) {
-    const column = columns.find((one) => one.key === key) ?? columns.find((one) => fits(one) && !one.isConstant) ?? columns.find(fits);
-    return column && axisOf(column, rows, chosen.kinds.get(column.key));
+  function axisOfKey(key) {
+    const column = columns.find((one) => one.key === key);
+    return column ? axisOf(column, rows, chosen.kinds.get(key)) : null;
   }
 
   function colours() {
-    const axis = axisCalled(chosen.colour, (one) => one.isMetric);
+    const axis = axisOfKey(chosen.colour ?? usual.metric);
     replace(legend, axis && rampLegend(axis));
     return (row) => rampColour(axis ? placeOf(row, axis) : null);
   }
@@ -126,9 +127,9 @@ function create({ store, api, live, runs, trouble, signal }) {
     const metrics = columns.filter((one) => one.isMetric);
     const named = (all) => all.map(({ key, name: own }) => [key, own]);
     statistic.show(STATISTICS.map((one) => [one, one]), chosen.statistic);
-    colouring.show(named([...metrics, ...config]), axisCalled(chosen.colour, (one) => one.isMetric)?.column.key);
-    across.show(named([...config, ...metrics]), axisCalled(chosen.x, (one) => !one.isMetric)?.column.key);
-    upwards.show(named([...metrics, ...config]), axisCalled(chosen.y, (one) => one.isMetric)?.column.key);
+    colouring.show(named([...metrics, ...config]), chosen.colour ?? usual.metric);
+    across.show(named([...config, ...metrics]), chosen.x ?? usual.across);
+    upwards.show(named([...metrics, ...config]), chosen.y ?? usual.metric);
     const isOpen = picked.open;
     const boxes = (title, all) => all.length > 0 && el("fieldset", {}, el("legend", {}, title), all.map((column) => box(column, keys)));
     replace(picked, picked.querySelector("summary"), el("div", { class: "chooser-box" }, boxes("Hyper-parameters", config), boxes("Metrics", metrics)));
@@ -138,7 +139,7 @@ function create({ store, api, live, runs, trouble, signal }) {
   function box(column, keys) {
     const input = el("input", { type: "checkbox", checked: keys.includes(column.key), onchange: () => pick(column.key) });
     input.dataset.key = column.key;
-    return el("label", {}, input, name(column.name), column.isConstant && el("span", { class: "muted" }, "the same in all"));
+    return el("label", {}, input, name(column.name), column.nValues < 2 && el("span", { class: "muted" }, "the same in all"));
   }
 
   function pick(key) {

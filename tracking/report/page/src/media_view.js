@@ -156,7 +156,7 @@ function card(own, tools, content) {
 }
 
 function side(run, store, content) {
-  return el("div", { class: "side" }, el("div", { class: "side-head" }, runLink(run, store)), content);
+  return el("div", { class: "run-side" }, el("div", { class: "side-head" }, runLink(run, store)), content);
 }
 
 function isOlder({ step }, asked) {

@@ -34,3 +34,9 @@ export function relatives(run, all) {
     attempts: all.filter((one) => one === run || isAttempt(one)),
   };
 }
+
+/** The run of the same test that was started before a run, not one that confirmed a verdict; or null. */
+export function previousOf(run, all) {
+  const before = all.filter((one) => one.name === run.name && one.started_at < run.started_at && !one.confirms);
+  return before.reduce((a, b) => (a && a.started_at >= b.started_at ? a : b), null);
+}
