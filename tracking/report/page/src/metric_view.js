@@ -1,6 +1,7 @@
 // One metric of a test: its curve with the controls of it, its history, and all of it in numbers.
 
 import { drawChart } from "./chart.js";
+import { bandOf, lineOf, references } from "./chart_data.js";
 import { el, icon, name } from "./dom.js";
 import { count, counted, decoded, number, pair, when } from "./format.js";
 import { disclosure, whenNear } from "./lazy.js";
@@ -11,7 +12,7 @@ import { label, pill, severity } from "./verdicts.js";
 const BETTER = { lower: "lower is better", higher: "higher is better", both: "any change counts" };
 const STATISTICS = ["n", "n_nan", "n_inf", "min", "max", "mean", "std", "tail", "last", "first_step", "last_step"];
 
-/** `smoothing` = { weight, subscribe(listener, signal) }: one slider turns all charts of a test. */
+/** `smoothing` = { weight, subscribe(listener) }: one slider turns all charts of a test. */
 export function metricView(metric, { checks, toneOf, smoothing, signal }) {
   const own = checks.filter((check) => check.metric === metric.name);
   const worst = own.reduce((a, b) => (a && severity(a.verdict) >= severity(b.verdict) ? a : b), null);
@@ -68,20 +69,25 @@ function curve(metric, { checks, smoothing, signal }) {
     host,
     () => {
       chart = drawChart(host, {
-        metric,
-        checks,
+        model: modelOf(metric, checks),
         smoothing: smoothing.weight,
         signal,
-        onZoom: (isZoomed) => {
-          reset.hidden = !isZoomed;
+        onZoom: (range) => {
+          reset.hidden = !range;
         },
       });
       reset.addEventListener("click", () => chart.resetZoom());
-      smoothing.subscribe((weight) => chart.setSmoothing(weight), signal);
+      smoothing.subscribe((weight) => chart.setSmoothing(weight));
     },
     signal,
   );
   return el("div", { class: "chart-box" }, host, left, el("div", { class: "chart-tools" }, legend(metric, checks), reset, log));
+}
+
+function modelOf(metric, checks) {
+  const { curve: line, band } = metric;
+  const own = line && { key: "run", label: "this run", property: "--line", dash: [], ...lineOf(line.steps, line.values) };
+  return { lines: own ? [own] : [], band: bandOf(band), references: references(metric, checks) };
 }
 
 function summaryText({ name: own, summary }) {

@@ -16,9 +16,8 @@ export function lookOf(run) {
   };
 }
 
-/** A short line as the run's curve is drawn. */
-export function swatch(run) {
-  const { property, dash } = lookOf(run);
+/** A short line as the curve of that look is drawn. */
+export function swatch({ property, dash }) {
   const style = dash.length ? (dash[0] > 2 ? "dashed" : "dotted") : "solid";
   const node = el("i", { class: "swatch", "aria-hidden": "true" });
   node.style.borderTop = `3px ${style} var(${property})`;

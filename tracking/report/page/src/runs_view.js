@@ -5,7 +5,7 @@ import { el, name, replace } from "./dom.js";
 import { nothing } from "./empty.js";
 import { count, counted, duration, number, when } from "./format.js";
 import { keyed } from "./keyed.js";
-import { swatch } from "./palette.js";
+import { lookOf, swatch } from "./palette.js";
 import { sparkline } from "./plot.js";
 import { byName, fitting, isUpFirst, metricsLike, resultOf, sorted } from "./run_list.js";
 import { identityOf, refOf } from "./runs.js";
@@ -141,7 +141,7 @@ function create({ store, api, runs, trouble, config, signal }) {
   function cells(run) {
     const href = store.address({ view: "run", run: refOf(run) });
     return [
-      el("td", { class: "run-cell" }, el("a", { class: "run-link", href, title: run.name.slice(0, 500) }, swatch(run), name(run.name, { class: "own" })), el("span", { class: "muted run-number" }, run.run_id ?? "new")),
+      el("td", { class: "run-cell" }, el("a", { class: "run-link", href, title: run.name.slice(0, 500) }, swatch(lookOf(run)), name(run.name, { class: "own" })), el("span", { class: "muted run-number" }, run.run_id ?? "new")),
       el("td", {}, verdictOf(run)),
       el("td", { class: "wide" }, outcomeOf(run)),
       el("td", { class: "started" }, when(run.started_at)),

@@ -3,7 +3,7 @@
 import { el, icon, name, replace } from "./dom.js";
 import { count, when } from "./format.js";
 import { keyed } from "./keyed.js";
-import { swatch } from "./palette.js";
+import { lookOf, swatch } from "./palette.js";
 import { identityOf } from "./runs.js";
 import { fitting } from "./run_list.js";
 import { searchBox } from "./table.js";
@@ -73,7 +73,7 @@ function row(run, { runs, focusOn }) {
   return {
     node,
     update(now) {
-      replace(colours, swatch(now));
+      replace(colours, swatch(lookOf(now)));
       facts.textContent = `${now.run_id ?? "new"} · ${when(now.started_at)}`;
       mark.className = now.status === "running" ? "dot is-running" : `dot tone-${tone(now.verdict)}`;
       mark.title = stateOf(now);

@@ -7,6 +7,7 @@ import { duration, nodeidParts, when } from "./format.js";
 import { graphView } from "./graph.js";
 import { histograms, images, texts } from "./media.js";
 import { metricView } from "./metric_view.js";
+import { smoothingControl } from "./smoothing.js";
 import { checksTable } from "./table.js";
 import { pill, testTone, tone } from "./verdicts.js";
 
@@ -90,28 +91,4 @@ function details(test, { store, toneOf, signal }) {
 
 function section(title, content, tools) {
   return el("section", { class: "section" }, el("div", { class: "section-head" }, el("h2", {}, title), tools), content);
-}
-
-/** One slider for all charts of a test; what it says stays for the next test. */
-function smoothingControl(store, signal) {
-  const changes = new EventTarget();
-  const slider = el("input", { type: "range", min: 0, max: 0.99, step: 0.01, id: "smoothing", value: weightIn(store.state), oninput });
-  const output = el("output", { for: "smoothing" }, slider.value);
-  function oninput() {
-    output.textContent = slider.value;
-    store.set({ smooth: slider.value });
-    changes.dispatchEvent(new Event("change"));
-  }
-  return {
-    node: el("div", { class: "smoothing" }, el("label", { for: "smoothing" }, "Smoothing"), slider, output),
-    get weight() {
-      return slider.valueAsNumber;
-    },
-    subscribe: (listener) => changes.addEventListener("change", () => listener(slider.valueAsNumber), { signal }),
-  };
-}
-
-function weightIn({ smooth }) {
-  const weight = Number(smooth);
-  return weight > 0 && weight < 1 ? weight : 0;
 }
