@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.errors import InvalidArgumentError
@@ -44,16 +43,45 @@ class Side(NamedTuple):
     graphs: Sequence[Mapping[str, Any]]
 
 
+class GraphPair(NamedTuple):
+    """What differs between two graphs.
+
+    Attributes:
+        lines: for people, on each node that differs.
+        changed: ids of the tensors of either that the other has otherwise.
+        lacking: ids of the tensors of either that the other has not.
+    """
+
+    lines: list[str]
+    changed: tuple[list[Any], list[Any]]
+    lacking: tuple[list[Any], list[Any]]
+
+
 class Difference(NamedTuple):
     """What comparing two runs found.
 
     Attributes:
         parts: pairs of names and values, equal ones too: metrics, config, environment, graph.
-        graph_changes: a line for each node of a graph that differs.
+        graphs: what differs between their first graphs, their second, and so on; None where one is
+            no graph of tensors and operations, as others may have stored it.
+        n_graphs: how many graphs either has.
     """
 
     parts: dict[str, list[Pair]]
-    graph_changes: list[str]
+    graphs: list[GraphPair | None]
+    n_graphs: tuple[int, int]
+
+    @property
+    def graph_changes(self) -> list[str]:
+        """A line for each node of a graph that differs."""
+        found = [
+            f"graph {number}: {line}"
+            for number, pair in enumerate(self.graphs, 1)
+            if pair is not None
+            for line in pair.lines
+        ]
+        a, b = self.n_graphs
+        return found if a == b else [*found, f"graphs: A has {a}, B {b}"]
 
     @property
     def is_any(self) -> bool:
@@ -88,7 +116,8 @@ def difference(before: Side, after: Side) -> Difference:
         "environment": mapping_pairs(before.run.environment or {}, after.run.environment or {}),
         "graph": mapping_pairs(operations(before.graphs), operations(after.graphs)),
     }
-    return Difference(parts, graph_changes(before.graphs, after.graphs))
+    graphs = [graph_pair(*sides) for sides in zip(before.graphs, after.graphs, strict=False)]
+    return Difference(parts, graphs, (len(before.graphs), len(after.graphs)))
 
 
 def plain_difference(found: Difference, *, with_equal: bool) -> dict[str, Any]:
@@ -137,26 +166,34 @@ def operations(graphs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     )
 
 
-def graph_changes(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """Return a line for each node that differs; graphs are compared in the order they were saved.
-
-    Those that others stored, and are no graphs of tensors and operations, are passed over.
-    """
+def graph_pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> GraphPair | None:
+    """Compare two graphs; None where one is no graph of tensors and operations."""
     from tracking.graph.diff import diff as graph_diff
     from tracking.graph.diff import lines
-    from tracking.graph.seed import graph_of_json
+    from tracking.graph.seed import graph_and_ids
 
-    found = []
-    for number, sides in enumerate(zip(before, after, strict=False), 1):
-        with suppress(InvalidArgumentError):
-            found += [
-                f"graph {number}: {one}" for one in lines(graph_diff(*map(graph_of_json, sides)))
-            ]
-    if len(before) != len(after):
-        found.append(f"graphs: A has {len(before)}, B {len(after)}")
-    return found
+    try:
+        (a, ids_a), (b, ids_b) = map(graph_and_ids, (before, after))
+    except InvalidArgumentError:
+        return None
+    found = graph_diff(a, b)
+    return GraphPair(
+        lines(found),
+        ([ids_a[one] for one, _ in found.changed], [ids_b[one] for _, one in found.changed]),
+        ([ids_a[one] for one in found.removed], [ids_b[one] for one in found.added]),
+    )
+
+
+def plain_graphs(found: Difference) -> list[dict[str, Any] | None]:
+    """Return which nodes of graphs differ, as JSON has it, by the letters of the runs."""
+    return [
+        pair
+        and {
+            letter: {"changed": pair.changed[side], "lacking": pair.lacking[side]}
+            for side, letter in enumerate("ab")
+        }
+        for pair in found.graphs
+    ]
 
 
 def plain_pair(part: str, pair: Pair) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 // Two runs: what differs between them, and all else on demand.
 
+import { comparedCurves, LOOKS } from "./compare_curves.js";
 import { byMetric, countsOf, differs, endPairs, split } from "./compare_data.js";
 import { differing } from "./diff.js";
 import { el, name, replace } from "./dom.js";
@@ -9,6 +10,7 @@ import { createLoader, throttled } from "./loading.js";
 import { picker } from "./picker.js";
 import { runChoices, runLink } from "./run_words.js";
 import { identityOf, refOf } from "./runs.js";
+import { smoothingControl } from "./smoothing.js";
 import { table } from "./table.js";
 
 const REFRESH_MS = 2_000;
@@ -24,8 +26,12 @@ function create({ store, api, live, runs, trouble, signal }) {
   const host = el("div");
   const node = el("section", { class: "view", "aria-label": "Compare two runs" }, el("div", { class: "view-tools" }, a.node, swap, b.node, el("label", { class: "toggle" }, all, "show all")), host);
   let found = null;
+  let drawn = new AbortController();
+  signal.addEventListener("abort", () => drawn.abort());
 
   function render() {
+    drawn.abort();
+    drawn = new AbortController();
     if (!found) return replace(host, nothing("Two runs beside each other", "Choose A and B above, or two runs in the list of runs and “Compare” there."));
     const sides = [found.a, found.b];
     const words = sides.map((run, index) => `${"AB"[index]}: ${refOf(run)}`);
@@ -38,7 +44,7 @@ function create({ store, api, live, runs, trouble, signal }) {
         part("Environment", found.environment, words, all.checked),
         part("Computation graphs", found.graph, words, all.checked, nodes(found, store)),
       ])),
-      metricsSection(metrics.filter((one) => all.checked || one.isDifferent), metrics.length, words),
+      metricsSection(metrics.filter((one) => all.checked || one.isDifferent), metrics.length, words, (metric, smoothing) => comparedCurves(metric, sides, { api, db: store.state.db, smoothing, trouble, signal: drawn.signal }), smoothingControl(store, drawn.signal)),
     ]);
   }
 
@@ -52,10 +58,10 @@ function create({ store, api, live, runs, trouble, signal }) {
   return {
     node,
     update(state) {
-      const choices = runChoices(runs.all);
+      const [forA, forB] = LOOKS.map((look) => runChoices(runs.all, look));
       const idOf = (ref) => (runs.find(ref) ? refOf(runs.find(ref)) : ref);
-      a.show(choices, idOf(state.a));
-      b.show(choices, idOf(state.b));
+      a.show(forA, idOf(state.a));
+      b.show(forB, idOf(state.b));
       swap.disabled = !state.a || !state.b;
       if (!state.a || !state.b) {
         loader.forget();
@@ -78,7 +84,7 @@ function summary(found, store) {
     counts.environment && `${counted(counts.environment, "value")} of the environment`,
     counts.graph && "the computation graph",
   ].filter(Boolean);
-  return el("div", { class: "compare-summary" }, el("p", {}, ["A ", runLink(found.a, store)]), el("p", {}, ["B ", runLink(found.b, store)]), el("p", { class: "muted" }, words.length ? `They differ in ${words.join(", ")}.` : "Nothing that is compared differs between them."));
+  return el("div", { class: "compare-summary" }, [found.a, found.b].map((run, index) => el("p", {}, "AB"[index], " ", runLink(run, store, LOOKS[index]))), el("p", { class: "muted" }, words.length ? `They differ in ${words.join(", ")}.` : "Nothing that is compared differs between them."));
 }
 
 function part(title, pairs, words, isAll, tail = null) {
@@ -108,18 +114,19 @@ function nodes({ graph_changes: lines }, store) {
   ];
 }
 
-function metricsSection(shown, n_all, words) {
+/** `curvesOf(metric, smoothing)` draws the curves of both runs. */
+function metricsSection(shown, n_all, words, curvesOf, smoothing) {
   if (!n_all) return null;
   const n_same = n_all - shown.length;
   return el(
     "section",
     { class: "section" },
-    el("div", { class: "section-head" }, el("h2", {}, "Metrics"), n_same > 0 && el("span", { class: "muted" }, `${counted(n_same, "metric")} the same in both`)),
-    el("div", { class: "cards cards-metrics" }, shown.map((one) => metricCard(one, words))),
+    el("div", { class: "section-head" }, el("h2", {}, "Metrics"), n_same > 0 && el("span", { class: "muted" }, `${counted(n_same, "metric")} the same in both`), shown.length > 0 && smoothing.node),
+    el("div", { class: "cards cards-metrics" }, shown.map((one) => metricCard(one, words, curvesOf(one.metric, smoothing)))),
   );
 }
 
-function metricCard({ metric, pairs, isOnlyIn, change, isDifferent }, words) {
+function metricCard({ metric, pairs, isOnlyIn, change, isDifferent }, words, curves) {
   const said = isOnlyIn ? `only in ${isOnlyIn.toUpperCase()}` : isDifferent ? change !== null && `tail ${percent(change)}` : "the same";
   const rows = pairs.map((one) => {
     const [before, after] = pair(one.a, one.b);
@@ -130,5 +137,5 @@ function metricCard({ metric, pairs, isOnlyIn, change, isDifferent }, words) {
       el("td", { class: "number" }, "a" in one && "b" in one && differs(one) ? percent(one.relative_change) : ""),
     ]);
   });
-  return el("article", { class: "card metric" }, el("div", { class: "card-head" }, el("h3", {}, name(metric)), el("span", { class: "muted" }, said)), table(["Statistic", ...words, "Change"], rows, { numbers: [1, 2, 3], label: `Statistics of ${metric}` }));
+  return el("article", { class: "card metric" }, el("div", { class: "card-head" }, el("h3", {}, name(metric)), el("span", { class: "muted" }, said)), curves, table(["Statistic", ...words, "Change"], rows, { numbers: [1, 2, 3], label: `Statistics of ${metric}` }));
 }

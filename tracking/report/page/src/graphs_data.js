@@ -1,31 +1,19 @@
 // Graphs of two runs: which belongs to which, and what differs between two. Pure.
 
-/**
- * Lists of graphs of runs, side by side: [{ name, sides }]. Those of one name belong together, in
- * the order they were saved; a side that has none is null.
- */
+/** Lists of graphs of runs, side by side: the first of each, the second, …; null where one has fewer. */
 export function graphPairs(lists) {
-  const keyed = lists.map((graphs) => {
-    const seen = new Map();
-    return new Map(graphs.map((graph) => {
-      const own = graph.name ?? "";
-      seen.set(own, (seen.get(own) ?? 0) + 1);
-      return [`${own} ${seen.get(own)}`.trim(), graph];
-    }));
-  });
-  const names = [...new Set(keyed.flatMap((graphs) => [...graphs.keys()]))];
-  return names.map((name) => ({ name, sides: keyed.map((graphs) => graphs.get(name) ?? null) }));
+  const most = Math.max(...lists.map((graphs) => graphs.length));
+  return Array.from({ length: most }, (_, index) => lists.map((graphs) => graphs[index] ?? null));
 }
 
 /**
- * Two graphs with what differs marked on them: `marks` is { a, b, removed }, on either side the ids
- * of its nodes that the other has otherwise (`changed`) or not at all (`only`), and a line for each
- * that is gone. Null where nothing is known.
+ * Two graphs with what differs marked on them: `nodes` is { a, b }, of either the ids of nodes that
+ * the other has otherwise (`changed`) or not at all (`lacking`). Null where nothing is known.
  */
-export function withMarks([before, after], marks) {
-  if (!marks || !before || !after) return [before, after];
+export function withMarks([before, after], nodes) {
+  if (!nodes || !before || !after) return [before, after];
   return [
-    { ...before, changed: [...marks.a.changed, ...marks.a.only] },
-    { ...after, changed: marks.b.changed, added: marks.b.only, removed: marks.removed },
+    { ...before, changed: [...nodes.a.changed, ...nodes.a.lacking] },
+    { ...after, changed: nodes.b.changed, added: nodes.b.lacking },
   ];
 }

@@ -21,22 +21,22 @@ function create({ store, api, runs, trouble, signal }) {
   let drawn = new AbortController();
   signal.addEventListener("abort", () => drawn.abort());
 
-  function render(answers) {
+  function render({ sides, nodes }) {
     drawn.abort();
     drawn = new AbortController();
-    const pairs = answers ? graphPairs(answers.map(({ graphs }) => graphs)) : [];
-    if (!answers?.length) return replace(host, nothing("Computation graphs", "Choose a run to see the graphs it saved."));
+    if (!sides.length) return replace(host, nothing("Computation graphs", "Choose a run to see the graphs it saved."));
+    const pairs = graphPairs(sides.map(({ graphs }) => graphs));
     if (!pairs.length) return replace(host, nothing("No graph was saved", ["A run saves one by ", el("code", {}, "tracker.save_comp_graph(model, inputs=(x,))"), "."]));
-    let number = 0;
-    return replace(host, pairs.map(({ name, sides }) => {
-      const marked = sides.length > 1 ? withMarks(sides) : sides;
-      return el("section", { class: "section graph-sides" }, marked.map((graph, index) => {
-        number += 1;
-        const run = runs.find(answers[index].ref);
-        const view = graph ? graphView(graph, number, drawn.signal) : el("p", { class: "card muted" }, `This run has no graph ${name}.`);
-        return el("div", { class: "graph-of-run" }, sides.length > 1 && run && el("div", { class: "side-head" }, runLink(run, store)), view);
-      }));
+    return replace(host, pairs.map((pair, index) => {
+      const marked = sides.length > 1 ? withMarks(pair, nodes[index]) : pair;
+      return el("div", { class: "graph-sides" }, marked.map((graph, side) => oneGraph(graph, index + 1, sides[side].ref, sides.length > 1)));
     }));
+  }
+
+  function oneGraph(graph, number, ref, isBeside) {
+    const run = runs.find(ref);
+    const view = graph ? graphView(graph, number, drawn.signal) : el("p", { class: "card muted" }, "This run saved no such graph.");
+    return el("div", { class: "graph-of-run" }, isBeside && run && el("div", { class: "side-head" }, runLink(run, store)), view);
   }
 
   /** What the address asks for: two runs where it names two, else the open one or the first chosen. */
@@ -56,10 +56,19 @@ function create({ store, api, runs, trouble, signal }) {
       alone.hidden = ids.length < 2;
       if (!ids.length) {
         loader.forget();
-        return render(null);
+        return render({ sides: [], nodes: [] });
       }
-      const ask = async (ref, own) => ({ ref, graphs: (await api.graphs({ db: state.db, id: ref }, own)).graphs.map(({ graph }) => graph) });
-      return loader.load(`${state.db} ${ids}`, (own) => Promise.all(ids.map((id) => ask(id, own))), render);
+      return loader.load(`${state.db} ${ids}`, (own) => ask(api, state.db, ids, own), render);
     },
   };
+}
+
+/** The graphs of one run or two, and which of their nodes differ: { sides, nodes }. */
+async function ask(api, db, ids, signal) {
+  const [a, b] = ids;
+  const [{ graph_nodes: nodes }, ...answers] = await Promise.all([
+    b ? api.diff({ db, a, b }, signal) : { graph_nodes: [] },
+    ...ids.map((id) => api.graphs({ db, id }, signal)),
+  ]);
+  return { nodes, sides: answers.map(({ graphs }, index) => ({ ref: ids[index], graphs: graphs.map(({ graph }) => graph) })) };
 }

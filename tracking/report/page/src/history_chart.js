@@ -1,11 +1,11 @@
 // What a metric came to in the runs of its test, with axes: by run or by time.
 
+import { extent, linearRange } from "./chart_data.js";
 import { svg } from "./dom.js";
 import { counted, decoded, number } from "./format.js";
-import { linearRange } from "./chart_data.js";
 import { pastMark } from "./plot.js";
 import { plotFrame } from "./plot_frame.js";
-import { extent, linear, time } from "./scales.js";
+import { linear, time } from "./scales.js";
 
 const HEIGHT = 190;
 const WIDEST_TARGET = 16;
@@ -18,12 +18,12 @@ const WIDEST_TARGET = 16;
 export function historyPlaces(pasts, isByTime) {
   const values = pasts.map((past) => decoded(past.value));
   const xs = pasts.map((past, index) => (isByTime ? past.created_at : index));
-  const [first, last] = extent(xs);
+  const [first, last] = extent([xs]);
   const xScale = isByTime ? time(first, last) : byRun(pasts);
-  const yScale = linear(...linearRange(...extent(values.filter(Number.isFinite))));
+  const yScale = linear(...linearRange(extent([values.filter((value) => value !== null)])));
   const points = pasts.map((past, index) => ({ past, x: xScale.at(xs[index]), y: values[index] === null ? null : yScale.at(values[index]) }));
   const accepted = points.filter(({ past, y }) => past.is_accepted && y !== null).map(({ y }) => y);
-  return { xScale, yScale, points, line: points.filter(({ y }) => y !== null), band: accepted.length ? extent(accepted) : null };
+  return { xScale, yScale, points, line: points.filter(({ y }) => y !== null), band: accepted.length ? extent([accepted]) : null };
 }
 
 /** Places that say the numbers of runs. */
@@ -66,6 +66,6 @@ export function historyChart({ pasts, isByTime, width, label, onOpen }) {
 export function acceptedText(pasts) {
   const values = pasts.filter((past) => past.is_accepted).map((past) => decoded(past.value)).filter(Number.isFinite);
   if (!values.length) return null;
-  const [low, high] = extent(values);
+  const [low, high] = extent([values]);
   return low === high ? `accepted ${number(low)}` : `accepted ${number(low)} to ${number(high)}`;
 }

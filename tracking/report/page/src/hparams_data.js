@@ -1,7 +1,8 @@
 // Hyper-parameters against metrics: columns, axes, what a selection leaves. Pure.
 
+import { extent } from "./chart_data.js";
 import { decoded, flat, number, value as said } from "./format.js";
-import { categories, extent, isBetween, isLogBetter, linear, logarithmic } from "./scales.js";
+import { categories, isBetween, isLogBetter, linear, logarithmic } from "./scales.js";
 
 const MOST_CONFIG_SHOWN = 8;
 const MOST_METRICS_SHOWN = 3;
@@ -70,7 +71,7 @@ export function axisOf(column, rows, kind = null) {
   const canBeLog = above.length > 0;
   const isLog = canBeLog && (kind ? kind === "log" : isLogBetter(numbers));
   const scale = numbers.length
-    ? (isLog ? logarithmic : linear)(...extent(isLog ? above : numbers))
+    ? (isLog ? logarithmic : linear)(...extent([isLog ? above : numbers]))
     : linear(0, 1);
   return { column, scale, canBeLog };
 }

@@ -3,7 +3,7 @@
 import { el, name, replace } from "./dom.js";
 import { count } from "./format.js";
 import { sortedRows, valueText } from "./hparams_data.js";
-import { swatch } from "./palette.js";
+import { lookOf, swatch } from "./palette.js";
 import { refOf } from "./runs.js";
 
 const MOST_ROWS = 100;
@@ -64,7 +64,7 @@ export function hparamsTable({ store, onHover, onSorted }) {
     return el(
       "tr",
       { onpointerenter: () => onHover(row), onpointerleave: () => onHover(null) },
-      el("td", {}, el("a", { class: "run-link", href: store.address({ view: "run", run: refOf(run) }) }, swatch(run), el("span", { class: "muted" }, `${run.run_id} `), name(run.name))),
+      el("td", {}, el("a", { class: "run-link", href: store.address({ view: "run", run: refOf(run) }) }, swatch(lookOf(run)), el("span", { class: "muted" }, `${run.run_id} `), name(run.name))),
       cells.map(({ column, className }) => el("td", { class: className }, name(valueText(column, row)))),
     );
   }

@@ -24,23 +24,25 @@ function create({ store, api, live, runs, trouble, signal }) {
   let drawn = new AbortController();
   signal.addEventListener("abort", () => drawn.abort());
   let shown = null;
+  let view = null;
 
   /** What the address asks for, else the newest run. */
   const refIn = ({ run }) => run || (runs.all[0] && refOf(runs.all[0])) || "";
 
   function show({ run, report }) {
     const [test] = report.tests;
+    const before = shown;
+    shown = { run, test };
+    if (before && onlyGrew(before, shown)) return view.update(test);
     const [x, y] = [scrollX, scrollY];
-    const isSame = shown?.uuid === run.uuid;
     drawn.abort();
     drawn = new AbortController();
-    shown = run;
-    const view = testView(test, { store, go: null, about: about(run, test, report), signal: drawn.signal });
+    view = testView(test, { store, go: null, about: about(run, test, report), signal: drawn.signal });
     // What is drawn late must not pull the page away from its reader.
-    host.style.minHeight = isSame ? `${host.offsetHeight}px` : "";
+    host.style.minHeight = before ? `${host.offsetHeight}px` : "";
     replace(host, view.node);
-    if (isSame) scrollTo(x, y);
-    showLinks(run);
+    if (before) scrollTo(x, y);
+    return showLinks(run);
   }
 
   function about(run, test, { problems }) {
@@ -89,8 +91,10 @@ function create({ store, api, live, runs, trouble, signal }) {
 
   const refresh = throttled(() => loader.again(), REFRESH_MS, signal);
   live.subscribe((events) => {
-    const isOurs = ({ kind, run, changed }) => kind === "reload" || (kind === "records" && run === shown?.uuid) || (kind === "runs" && (changed ?? []).some((one) => one.uuid === shown?.uuid || one.parent === shown?.uuid));
-    if (shown && events.some(isOurs)) refresh();
+    const uuid = shown?.run.uuid;
+    const isOurs = ({ kind, run, changed }) =>
+      kind === "reload" || (kind === "records" && run === uuid) || (kind === "runs" && (changed ?? []).some((one) => one.uuid === uuid || one.parent === uuid));
+    if (uuid && events.some(isOurs)) refresh();
   }, signal);
 
   let asked = null;
@@ -107,6 +111,19 @@ function create({ store, api, live, runs, trouble, signal }) {
       if (ref) loader.load(asked, (own) => api.details({ db: state.db, id: ref }, own), show);
     },
   };
+}
+
+/** Whether a run goes on and only its curves are longer than before. Pure. */
+export function onlyGrew(before, now) {
+  const named = ({ run }) => (run?.metrics ?? []).map((metric) => metric.name).sort().join("\n");
+  const saved = ({ run }) => ["histograms", "images", "texts", "graphs"].map((kind) => run?.[kind].length).join();
+  return (
+    before.run.uuid === now.run.uuid &&
+    now.run.status === "running" &&
+    before.run.is_abandoned === now.run.is_abandoned &&
+    named(before.test) === named(now.test) &&
+    saved(before.test) === saved(now.test)
+  );
 }
 
 /** Where each metric stood when a run ended that did not come to its end. */

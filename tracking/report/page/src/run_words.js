@@ -2,23 +2,23 @@
 
 import { el, name } from "./dom.js";
 import { when } from "./format.js";
-import { swatch } from "./palette.js";
+import { lookOf, swatch } from "./palette.js";
 import { refOf } from "./runs.js";
 
-/** What a picker offers of runs. */
-export function runChoices(runs) {
+/** What a picker offers of runs; `look` where they are not drawn in their own. */
+export function runChoices(runs, look = null) {
   return runs.map((run) => ({
     id: refOf(run),
     text: `${refOf(run)} · ${run.name}`,
     note: [when(run.started_at), run.verdict ?? run.status].filter(Boolean).join(" · "),
-    mark: () => swatch(run),
+    mark: () => swatch(look ?? lookOf(run)),
   }));
 }
 
-/** A link to a run, in its colour. */
-export function runLink(run, store) {
+/** A link to a run, beside how it is drawn. */
+export function runLink(run, store, look = lookOf(run)) {
   const href = store.address({ view: "run", run: refOf(run) });
-  return el("a", { class: "run-link", href }, swatch(run), el("span", { class: "muted" }, `${refOf(run)} `), name(run.name));
+  return el("a", { class: "run-link", href }, swatch(look), el("span", { class: "muted" }, `${refOf(run)} `), name(run.name));
 }
 
 /**

@@ -4,7 +4,7 @@
 // or null for what has no place on it; `ticks` are [share, words]; `text` says what lies between two
 // shares.
 
-import { ticks as roundNumbers } from "./chart_data.js";
+import { extent, ticks as roundNumbers } from "./chart_data.js";
 import { number, value as said, when } from "./format.js";
 
 const DAY_S = 86_400;
@@ -67,13 +67,8 @@ export function time(low, high) {
 
 /** Whether numbers read better by their logarithms: all above 0, and far apart. */
 export function isLogBetter(numbers) {
-  const [low, high] = extent(numbers);
+  const [low, high] = extent([numbers]);
   return low > 0 && high / low >= SPAN_OF_LOG;
-}
-
-/** The smallest and the largest of many finite numbers; [Infinity, -Infinity] of none. */
-export function extent(numbers) {
-  return numbers.reduce(([low, high], one) => [Math.min(low, one), Math.max(high, one)], [Infinity, -Infinity]);
 }
 
 export function isBetween(share, from, to) {
