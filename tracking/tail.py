@@ -100,6 +100,8 @@ class SegmentTail:
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             header = journal.Header.unpack(os.pread(self._fd, journal.HEADER_SIZE, 0), path)
+        except JournalError:
+            raise
         except OSError as error:
             raise JournalError(f"cannot read {path}: {error}") from error
         self.writer = header.writer
