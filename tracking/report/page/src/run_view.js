@@ -5,7 +5,7 @@ import { nothing } from "./empty.js";
 import { counted, duration, number } from "./format.js";
 import { createLoader, throttled } from "./loading.js";
 import { picker } from "./picker.js";
-import { previousOf, relatives, runChoices, runLink } from "./run_words.js";
+import { onlyGrew, previousOf, relatives, runChoices, runLink } from "./run_words.js";
 import { refOf } from "./runs.js";
 import { stateOf } from "./side.js";
 import { table } from "./table.js";
@@ -111,19 +111,6 @@ function create({ store, api, live, runs, trouble, signal }) {
       if (ref) loader.load(asked, (own) => api.details({ db: state.db, id: ref }, own), show);
     },
   };
-}
-
-/** Whether a run goes on and only its curves are longer than before. Pure. */
-export function onlyGrew(before, now) {
-  const named = ({ run }) => (run?.metrics ?? []).map((metric) => metric.name).sort().join("\n");
-  const saved = ({ run }) => ["histograms", "images", "texts", "graphs"].map((kind) => run?.[kind].length).join();
-  return (
-    before.run.uuid === now.run.uuid &&
-    now.run.status === "running" &&
-    before.run.is_abandoned === now.run.is_abandoned &&
-    named(before.test) === named(now.test) &&
-    saved(before.test) === saved(now.test)
-  );
 }
 
 /** Where each metric stood when a run ended that did not come to its end. */
