@@ -1,6 +1,7 @@
 // Graphs by chance, and what is wrong with where their boxes and lines stand.
 
 import { boxesIn, edgesSeen, expanded, groupsAround } from "/src/graph_groups.js";
+import { HEADER } from "/src/graph_place.js";
 
 const NAMESPACES = ["", "a", "a/b", "a/b/c", "d", "d/0", "d/1"];
 
@@ -53,7 +54,10 @@ export function faultsOf(model, open, laid) {
   }
   const drawn = laid.boxes.flatMap(({ item }) => boxesIn(item));
   if (new Set(drawn).size !== model.boxes.length || drawn.length !== model.boxes.length) faults.push("boxes");
-  return [...faults, ...edgesSeen(model, open).filter((edge) => !hasLine(edge, laid)).map(({ source, target }) => `no line ${source.key} ${target.key}`)];
+  const missing = edgesSeen(model, open).filter((edge) => !hasLine(edge, laid));
+  faults.push(...missing.map(({ source, target }) => `no line ${source.key} ${target.key}`));
+  const cut = laid.lines.filter((line) => !line.isEnd && !isGoneOn(line, laid));
+  return [...faults, ...cut.map(({ points }) => `cut at ${points.at(-1).x} ${points.at(-1).y}`)];
 }
 
 function isOverlapping(a, b) {
@@ -69,6 +73,19 @@ function isInside(a, b) {
 function hasLine({ source, target }, { boxes, lines }) {
   const own = lines.filter(({ edges }) => edges.some((edge) => edge.source === source && edge.target === target));
   const [from, to] = [source, target].map((item) => boxes.find((box) => box.item === item));
-  const isAt = (point, box, y) => Math.abs(point.y - y) < 0.01 && point.x >= box.x && point.x <= box.x + box.width;
+  const isAt = (point, box, y) => isNear(point.y, y) && point.x >= box.x && point.x <= box.x + box.width;
   return own.some(({ points }) => isAt(points[0], from, from.y + from.height)) && own.some(({ points, isEnd }) => isEnd && isAt(points.at(-1), to, to.y));
+}
+
+/** Whether where a line ends at a frame others go on, below its title or below it. */
+function isGoneOn({ points, edges }, { frames, lines }) {
+  const end = points.at(-1);
+  const isIn = ({ x, y, width, height }) => end.x >= x && end.x <= x + width && (isNear(end.y, y) || isNear(end.y, y + height));
+  const following = lines.filter((line) => line.edges.some((edge) => edges.includes(edge)));
+  const starts = following.map((line) => line.points[0]).filter(({ x }) => isNear(x, end.x));
+  return frames.some(isIn) && starts.some(({ y }) => isNear(y, end.y) || isNear(y, end.y + HEADER));
+}
+
+function isNear(a, b) {
+  return Math.abs(a - b) < 0.01;
 }

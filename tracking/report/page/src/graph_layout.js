@@ -9,7 +9,7 @@ import { ranked } from "./graph_rank.js";
 import { columns, edgeText, linesOf, shortened } from "./graph_words.js";
 
 /** Edges of a group that would cross more rows in all are drawn straight: laid out they take long. */
-const MOST_ROWS = 400;
+const MOST_ROWS = 250;
 /** Where there are more edges, the shortest are drawn. */
 const MOST_EDGES = 1000;
 const LETTER = { title: 7.4, small: 6.7 };

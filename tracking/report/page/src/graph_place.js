@@ -89,7 +89,8 @@ function endAt(levels, node, { name, frame, port, share }) {
 
 /** The numbers of the inputs that an arrow stands for, where an operation has several to tell apart. */
 function portsOf(edges, item) {
-  const drawn = (item.inputs ?? []).filter(({ source }) => !source.foldedIn);
+  if (item.children) return "";
+  const drawn = item.inputs.filter(({ source }) => !source.foldedIn);
   const ports = edges.flatMap(({ links }) => links.map(({ port }) => port)).filter((port) => port !== null);
   return drawn.length > 1 || ports[0] > 0 ? ports.join(", ") : "";
 }
