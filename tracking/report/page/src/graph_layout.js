@@ -3,7 +3,7 @@
 
 import { Graph, layout } from "@dagrejs/dagre";
 
-import { edgesSeen, groupsAround, itemsSeen } from "./graph_groups.js";
+import { edgesSeen, groupsAround } from "./graph_groups.js";
 import { HEADER, placed } from "./graph_place.js";
 import { ranked } from "./graph_rank.js";
 import { columns, edgeText, linesOf, shortened } from "./graph_words.js";
