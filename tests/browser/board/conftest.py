@@ -27,6 +27,8 @@ POLICY = (
     " connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 
+NOT_COMPARED = {"report": {"tests": [{"checks": [], "run": {"metrics": []}}]}}
+
 # Stands in for the browser's EventSource: what the test says is heard, and nothing else.
 LIVE = """
 window.sources = [];
@@ -182,7 +184,9 @@ class Board:
                 return 403, {"error": "the header X-SGTrack: 1 is missing"}
             del self.experiments[db][found[0]["uuid"]]
             return 200, {"message": "deleted"}
-        return 200, self.details[found[0]["name"]] if part == "details" else found[0]
+        if part == "details":
+            return 200, self.details.get(found[0]["name"], NOT_COMPARED)
+        return 200, found[0]
 
     def curves(self, db, asked):
         (metric,) = asked["metric"]

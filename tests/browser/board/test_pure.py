@@ -364,6 +364,6 @@ def test_graphs_stand_side_by_side_in_the_order_they_were_saved(pure):
     ]
     nodes = {"a": {"changed": [1], "lacking": [2]}, "b": {"changed": [3], "lacking": [4]}}
     assert pure("graphs_data", "m.withMarks([{}, {}], args[0])", nodes) == [
-        {"changed": [1, 2]},
-        {"changed": [3], "added": [4]},
+        {"compared_with": "the other run", "changed": [1, 2]},
+        {"compared_with": "the other run", "changed": [3], "added": [4]},
     ]

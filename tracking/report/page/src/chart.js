@@ -83,7 +83,7 @@ export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = f
     return {
       width: host.clientWidth,
       height: HEIGHT,
-      padding: [10, model.references.some((line) => line.samples) ? 18 : 10, 0, 0],
+      padding: [10, hasSamples(model) ? 18 : 10, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: Boolean(along.isTime), auto: false, min: x[0], max: x[1], range: (_, low, high) => [low, high] },
@@ -249,10 +249,13 @@ export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = f
 
   return {
     resetZoom,
-    setModel(next) {
-      const isWider = next.references.some((line) => line.samples) !== model.references.some((line) => line.samples);
+    /** Other lines; with them the axis and the smoothing may be others. */
+    setModel(next, { isLog: isWanted = isLog, smoothing: wanted = weight } = {}) {
+      const isSame = isWanted === isLog && hasSamples(next) === hasSamples(model);
       model = next;
-      if (isWider) return draw();
+      isLog = isWanted;
+      weight = wanted;
+      if (!isSame) return draw();
       prepare();
       show();
     },
@@ -271,6 +274,10 @@ export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = f
       show();
     },
   };
+}
+
+function hasSamples({ references }) {
+  return references.some((line) => line.samples);
 }
 
 function isMove(type) {

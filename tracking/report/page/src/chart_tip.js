@@ -11,7 +11,7 @@ const MOST_ROWS = 12;
 export function fillTip(tip, { along, here, hovered, model, isSmoothed }) {
   const [{ x }] = here.toSorted((a, b) => a.away - b.away);
   const rows = here.length > 1 ? many(here, hovered) : one(here[0], isSmoothed);
-  replace(tip, [row(along.title, along.say(x)), rows, here.length === 1 && compared(model, x)]);
+  replace(tip, [row(along.title, along.say(x)), rows, compared(model, x)]);
 }
 
 /** Beside the cursor, where there is room. */

@@ -197,7 +197,7 @@ function rampLegend({ column, scale }) {
 function select(label, onChoose) {
   const field = el("select", { onchange: () => onChoose(field.value) });
   return {
-    node: el("label", { class: "choice" }, el("span", {}, label), field),
+    node: el("label", { class: "labelled" }, el("span", {}, label), field),
     show(options, value) {
       replace(field, options.map(([key, words]) => el("option", { value: key, selected: key === value }, words)));
     },

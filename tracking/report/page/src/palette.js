@@ -1,6 +1,6 @@
 // The colours of runs: each run keeps its own, whatever else is shown.
 
-import { el } from "./dom.js";
+import { svg } from "./dom.js";
 
 /** How many colours theme.css has; the next runs have them again with another dash. */
 export const N_HUES = 10;
@@ -18,8 +18,7 @@ export function lookOf(run) {
 
 /** A short line as the curve of that look is drawn. */
 export function swatch({ property, dash }) {
-  const style = dash.length ? (dash[0] > 2 ? "dashed" : "dotted") : "solid";
-  const node = el("i", { class: "swatch", "aria-hidden": "true" });
-  node.style.borderTop = `3px ${style} var(${property})`;
-  return node;
+  const line = svg("path", { d: "M0 3H22", "stroke-dasharray": dash.join(" ") || null });
+  line.style.stroke = `var(${property})`;
+  return svg("svg", { class: "swatch", viewBox: "0 0 22 6", "aria-hidden": "true" }, line);
 }

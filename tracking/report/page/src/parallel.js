@@ -102,7 +102,7 @@ export function parallelPlot({ onBrush, onHover, onOpen, onKind, signal }) {
       "div",
       { class: `axis-head${column.isMetric ? " is-metric" : ""}`, title: column.name },
       name(column.name),
-      canBeLog && el("button", { type: "button", class: "small", "aria-pressed": String(isLog), "aria-label": `Logarithmic axis of ${column.name}`, onclick: () => onKind(column.key, isLog ? "linear" : "log") }, "log"),
+      canBeLog && el("button", { type: "button", class: "axis-kind", "aria-pressed": String(isLog), "aria-label": `Logarithmic axis of ${column.name}`, onclick: () => onKind(column.key, isLog ? "linear" : "log") }, "log"),
     );
     const width = Math.min(space - 6, 2 * Math.min(xs[index], ROOM.side + space / 2));
     one.style.width = `${width}px`;

@@ -3,7 +3,7 @@
 import { deleteDialog } from "./delete_dialog.js";
 import { el, name, replace } from "./dom.js";
 import { nothing } from "./empty.js";
-import { count, counted, duration, number, when } from "./format.js";
+import { count, counted, duration, nodeidParts, number, when } from "./format.js";
 import { keyed } from "./keyed.js";
 import { lookOf, swatch } from "./palette.js";
 import { sparkline } from "./plot.js";
@@ -21,7 +21,7 @@ const COLUMNS = [
   { key: "name", title: "Run" },
   { key: "verdict", title: "Verdict" },
   { key: "outcome", title: "Outcome", class: "wide" },
-  { key: "started_at", title: "Started" },
+  { key: "started_at", title: "Started", class: "started" },
   { key: "duration_s", title: "Time", class: "wide number" },
   { key: "commit", title: "Commit", class: "wide" },
 ];
@@ -104,7 +104,10 @@ function create({ store, api, runs, trouble, config, signal }) {
     said.textContent = `${count(shown.length)} of ${counted(runs.all.length, "run")}, ${count(chosen.length)} chosen`;
     curves.href = store.address({ view: "curves" });
     compare.hidden = chosen.length !== 2;
-    if (chosen.length === 2) compare.href = store.address({ view: "compare", a: refOf(chosen[1]), b: refOf(chosen[0]) });
+    if (chosen.length === 2) {
+      const [a, b] = chosen.toSorted((one, other) => one.started_at - other.started_at).map(refOf);
+      compare.href = store.address({ view: "compare", a, b });
+    }
     // What nobody chose is not at hand for deleting.
     remove.hidden = config.read_only || !state.runs || !chosen.length;
     table.hidden = !shown.length;
@@ -114,7 +117,7 @@ function create({ store, api, runs, trouble, config, signal }) {
   function mark(isChosen) {
     for (const box of body.querySelectorAll("input")) {
       box.checked = isChosen.has(box.dataset.run);
-      box.closest("tr").classList.toggle("is-chosen", box.checked);
+      box.closest("tr").classList.toggle("is-chosen", box.checked && Boolean(store.state.runs));
     }
     all.checked = shown.length > 0 && shown.every((run) => isChosen.has(identityOf(run)));
   }
@@ -140,8 +143,9 @@ function create({ store, api, runs, trouble, config, signal }) {
 
   function cells(run) {
     const href = store.address({ view: "run", run: refOf(run) });
+    const [path, own] = nodeidParts(run.name);
     return [
-      el("td", { class: "run-cell" }, el("a", { class: "run-link", href, title: run.name.slice(0, 500) }, swatch(lookOf(run)), name(run.name, { class: "own" })), el("span", { class: "muted run-number" }, run.run_id ?? "new")),
+      el("td", { class: "run-cell" }, el("a", { class: "run-link", href, title: run.name.slice(0, 500) }, swatch(lookOf(run)), el("span", {}, path && name(path, { class: "path" }), name(own, { class: "own" }))), el("span", { class: "muted run-number" }, run.run_id ?? "new")),
       el("td", {}, verdictOf(run)),
       el("td", { class: "wide" }, outcomeOf(run)),
       el("td", { class: "started" }, when(run.started_at)),

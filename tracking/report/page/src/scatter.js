@@ -14,7 +14,7 @@ export function scatter({ width, rows, chosen, xAxis, yAxis, colourOf, onHover, 
   const points = rows.flatMap((row) => {
     const places = [placeOf(row, xAxis), placeOf(row, yAxis)];
     if (!chosen.has(row) || places.includes(null)) return [];
-    const dot = svg("circle", { class: "dot", cx: x(places[0]), cy: y(places[1]), r: 4 });
+    const dot = svg("circle", { class: "point", cx: x(places[0]), cy: y(places[1]), r: 4 });
     dot.style.fill = colourOf(row);
     return [{ row, dot, at: [x(places[0]), y(places[1])] }];
   });

@@ -15,12 +15,20 @@ export function mount(host, { store, api, live }) {
   const { signal } = ending;
   const trouble = troubleBar();
   const runs = createRuns({ api, live, store, trouble, signal });
-  const context = { store, api, live, runs, trouble, config: {} };
+  const pin = {
+    identity: null,
+    /** Have a run stand out; of the one that does, or none, no longer. */
+    toggle(identity) {
+      pin.identity = identity === pin.identity ? null : identity;
+      showView(store.state, store.state);
+    },
+  };
+  const context = { store, api, live, runs, trouble, pin, config: {} };
   const experiments = experimentSelect(store);
   const tabs = el("nav", { class: "tabs", "aria-label": "Views" });
   const connection = el("span", { class: "connection", role: "status" });
   const panel = el("main", { class: "panel" });
-  const side = sideList({ store, runs, focusOn: (run) => shown?.view.focusOn?.(run) });
+  const side = sideList({ store, runs, pin });
   const body = el("div", { class: "board" }, side.node, panel);
   replace(
     host,
@@ -35,6 +43,7 @@ export function mount(host, { store, api, live }) {
     body,
   );
   let shown = null;
+  let first = "";
 
   function showConnection() {
     connection.className = `connection is-${live.state}`;
@@ -45,9 +54,9 @@ export function mount(host, { store, api, live }) {
     try {
       const [{ available_databases: names, current_database: current }, config] = await Promise.all([api.databases({}, signal), api.config({}, signal)]);
       trouble.clear("experiments");
-      context.config = config;
+      Object.assign(context.config, config);
       const { db } = store.state;
-      const first = current ?? names.toSorted()[0] ?? "";
+      first = current ?? names.toSorted()[0] ?? "";
       experiments.update(names, db || first);
       if (!names.length) showNothing(config.exp_dir);
       else if (!db) store.amend({ db: first });
@@ -86,6 +95,10 @@ export function mount(host, { store, api, live }) {
   }
 
   function turn(state, before) {
+    if (!state.db && first) {
+      store.amend({ db: first });
+      return;
+    }
     if (state.db !== before.db && state.db) {
       experiments.choose(state.db);
       trouble.clear("experiment");

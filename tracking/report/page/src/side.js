@@ -1,7 +1,7 @@
 // The list of runs beside the views: which of them are drawn, and in which colour.
 
 import { el, icon, name, replace } from "./dom.js";
-import { count, when } from "./format.js";
+import { count, nodeidParts, when } from "./format.js";
 import { keyed } from "./keyed.js";
 import { lookOf, swatch } from "./palette.js";
 import { identityOf } from "./runs.js";
@@ -11,8 +11,8 @@ import { label, tone } from "./verdicts.js";
 
 const MOST = 200;
 
-/** `focusOn(run)` is told which run is pointed at, null for none. */
-export function sideList({ store, runs, focusOn }) {
+/** `pin` has the run that stands out in the charts. */
+export function sideList({ store, runs, pin }) {
   const body = el("ul", { class: "side-runs" });
   const search = searchBox(store, { placeholder: "Filter runs", label: "Filter runs by name, verdict or config" });
   const said = el("span", { class: "muted", role: "status" });
@@ -37,13 +37,16 @@ export function sideList({ store, runs, focusOn }) {
     opener.setAttribute("aria-expanded", node.classList.toggle("is-open"));
   }
 
-  const show = keyed(body, identityOf, (run) => row(run, { runs, focusOn }));
+  const show = keyed(body, identityOf, (run) => row(run, { runs, pin }));
   function update(state) {
     const found = fitting(runs.all, state.q);
     const chosen = runs.chosen;
     show(found.slice(0, MOST));
     const isChosen = new Set(chosen.map(identityOf));
-    for (const box of body.querySelectorAll("input")) box.checked = isChosen.has(box.dataset.run);
+    for (const box of body.querySelectorAll("input")) {
+      box.checked = isChosen.has(box.dataset.run);
+      box.closest("li").classList.toggle("is-pinned", box.dataset.run === pin.identity);
+    }
     said.textContent = `${count(chosen.length)} of ${count(runs.all.length)} shown`;
     title.textContent = `Runs: ${count(chosen.length)} of ${count(runs.all.length)}`;
     replace(rest, found.length > MOST && `${count(found.length - MOST)} more; a filter finds them.`, runs.isLoaded && runs.all.length > 0 && !found.length && "No run is like that.");
@@ -57,18 +60,19 @@ function button(words, onclick) {
   return el("button", { type: "button", class: "button", onclick }, words);
 }
 
-function row(run, { runs, focusOn }) {
+function row(run, { runs, pin }) {
   const identity = identityOf(run);
   const box = el("input", { type: "checkbox", "data-run": identity, onchange: () => runs.toggle(runs.find(identity)) });
   const mark = el("i", { class: "dot", "aria-hidden": "true" });
   const state = el("span", { class: "off-screen" });
-  const text = el("span", { class: "side-name" }, name(run.name));
+  const text = el("span", { class: "side-name" }, name(nodeidParts(run.name)[1]));
   const facts = el("span", { class: "side-facts muted" });
-  const colours = el("span", { class: "swatch-place" });
+  const colours = el("button", { type: "button", class: "swatch-place", title: "Have this run stand out", "aria-label": `Have run ${run.run_id ?? "new"} stand out`, onclick: () => pin.toggle(identity) });
   const node = el(
     "li",
-    { "data-run": identity, onpointerenter: () => focusOn(identity), onpointerleave: () => focusOn(null) },
-    el("label", { title: run.name.slice(0, 500) }, box, colours, el("span", { class: "side-words" }, text, facts), mark, state),
+    {},
+    colours,
+    el("label", { title: run.name.slice(0, 500) }, box, el("span", { class: "side-words" }, text, facts), mark, state),
   );
   return {
     node,

@@ -17,6 +17,13 @@ export function smoothingControl(store, signal) {
     get weight() {
       return slider.valueAsNumber;
     },
+    /** What the address says now. */
+    show(state) {
+      const weight = weightIn(state);
+      if (slider.valueAsNumber === weight) return;
+      slider.value = weight;
+      output.textContent = slider.value;
+    },
     subscribe: (listener) => changes.addEventListener("change", () => listener(slider.valueAsNumber), { signal }),
   };
 }
