@@ -317,7 +317,11 @@ def diff_of(a, b, **parts):
     ]
     nothing = {part: [] for part in ("config", "environment", "graph", "graph_changes")}
     return {
-        **{"database": "pytest.db", "a": a, "b": b, "metrics": metrics, "graph_nodes": []},
+        "database": "pytest.db",
+        "a": a,
+        "b": b,
+        "metrics": metrics,
+        "graph_nodes": [],
         **nothing,
         **parts,
     }
@@ -327,10 +331,16 @@ def history_of(test, runs, metrics=("loss",), n_left_out=0, problems=()):
     """What /api/history says: `runs` are dicts of what their points say."""
     points = [
         {
-            **{"run_id": k + 1, "uuid": f"{k:032x}", "started_at": 1.7e9 + 86_400 * k},
-            **{"commit": f"{k:040x}", "is_dirty": False, "value": 1 + k / 10},
-            **{"relative_change": 0.1, "outcome": "passed", "verdict": "within"},
-            **{"is_accepted": False},
+            "run_id": k + 1,
+            "uuid": f"{k:032x}",
+            "started_at": 1.7e9 + 86_400 * k,
+            "commit": f"{k:040x}",
+            "is_dirty": False,
+            "value": 1 + k / 10,
+            "relative_change": 0.1,
+            "outcome": "passed",
+            "verdict": "within",
+            "is_accepted": False,
             **run,
         }
         for k, run in enumerate(runs)

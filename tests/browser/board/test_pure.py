@@ -42,7 +42,7 @@ def test_a_value_has_a_place_on_its_axis_or_none(pure, scale, value, share):
         ("m.linear(0, 1)", ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
         ("m.linear(2, 2)", ["2"]),
         ("m.logarithmic(0.0001, 0.1)", ["0.0001", "0.001", "0.01", "0.1"]),
-        ("m.logarithmic(1e-12, 1)", ["1e−12", "1e−9", "0.000001", "0.001", "1"]),
+        ("m.logarithmic(1e-12, 1)", ["1e\u221212", "1e\u22129", "0.000001", "0.001", "1"]),
         ("m.logarithmic(2, 5)", ["2", "3", "4", "5"]),
         ("m.categories(['b', false])", ["b", "false"]),
     ],
@@ -155,6 +155,8 @@ def test_the_line_under_the_pointer_is_found(pure, point, found):
         ("m.moved([0.2, 0.4], 5)", [0.8, 1]),
         ("m.moved([0.2, 0.4], -5)", [0, 0.2]),
         ("m.widened([0.2, 0.4], 5)", [0.2, 1]),
+        ("[m.snapped(-0.3), m.snapped(0.995)]", [0, 1]),
+        ("[m.snapped(0.2), m.snapped(1.3)]", [0.2, 1]),
     ],
 )
 def test_a_brush_stays_on_its_axis(pure, expression, brush):
@@ -323,9 +325,15 @@ def test_runs_that_belong_together_are_found(pure):
 def test_only_curves_that_grew_are_drawn_on(pure, change, grew):
     def side(**changes):
         all_of = {
-            **{"uuid": "u", "status": "running", "is_abandoned": False},
-            **{"metrics": [{"name": "loss"}], "histograms": [], "images": [], "texts": []},
-            **{"graphs": [], **changes},
+            "uuid": "u",
+            "status": "running",
+            "is_abandoned": False,
+            "metrics": [{"name": "loss"}],
+            "histograms": [],
+            "images": [],
+            "texts": [],
+            "graphs": [],
+            **changes,
         }
         return {"run": all_of, "test": {"run": all_of}}
 

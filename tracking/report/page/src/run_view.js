@@ -19,6 +19,7 @@ function create({ store, api, live, runs, trouble, signal }) {
   const loader = createLoader({ name: "run", trouble, signal });
   const runPicker = picker({ label: "Run", placeholder: "Find a run", onPick: (run) => store.set({ run }) });
   const links = el("div", { class: "view-links" });
+  const familyHost = el("div", { class: "family-host" });
   const host = el("div");
   const node = el("section", { class: "view", "aria-label": "Run" }, el("div", { class: "view-tools" }, runPicker.node, links), host);
   let drawn = new AbortController();
@@ -42,14 +43,20 @@ function create({ store, api, live, runs, trouble, signal }) {
     host.style.minHeight = before ? `${host.offsetHeight}px` : "";
     replace(host, view.node);
     if (before) scrollTo(x, y);
-    return showLinks(run);
+    return showAround(run);
+  }
+
+  /** What the list of runs knows of it: that may come later, and change. */
+  function showAround(run) {
+    replace(familyHost, family(run));
+    showLinks(run);
   }
 
   function about(run, test, { problems }) {
     return el("div", { class: "about-run" }, [
       problems.length > 0 && el("ul", { class: "notes" }, problems.map((problem) => el("li", {}, problem))),
       run.is_abandoned && el("p", { class: "callout tone-warn" }, "Its process is gone; nobody ended it. The next session that opens the experiment does."),
-      family(run),
+      familyHost,
       lastRecords(run, test),
     ]);
   }
@@ -108,6 +115,7 @@ function create({ store, api, live, runs, trouble, signal }) {
         shown = null;
         render(state);
       }
+      if (shown) showAround(shown.run);
       if (ref) loader.load(asked, (own) => api.details({ db: state.db, id: ref }, own), show);
     },
   };
