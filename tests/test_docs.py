@@ -123,7 +123,7 @@ def test_every_command_prints_what_its_page_shows(tmp_path, document):
 def test_the_page_of_commands_shows_each_and_names_its_keys():
     from tracking.cli import output
     from tracking.cli.formats import COLUMNS
-    from tracking.cli.plain import _OF_A_RUN
+    from tracking.queries.plain import _OF_A_RUN
 
     listed = run("sgtrack --help", ROOT)
     names = re.findall(r"^    ([a-z]+)(?:\s|$)", listed, re.MULTILINE)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tracking import cli
-from tracking.cli.diff import mapping_pairs, metric_pairs, operations
+from tracking.queries.differences import mapping_pairs, metric_pairs, operations
 from tracking.report.data import MISSING
 from tracking.summary import summarize
 

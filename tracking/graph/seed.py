@@ -78,6 +78,15 @@ def graph_of_json(graph_data: Any) -> Graph:
     Raises:
         InvalidArgumentError: it is no such data; says what is wrong with it.
     """
+    return graph_and_ids(graph_data)[0]
+
+
+def graph_and_ids(graph_data: Any) -> tuple[Graph, list[Any]]:
+    """Return what `graph_of_json` does, and of each of its nodes the id of the tensor in the data.
+
+    Raises:
+        InvalidArgumentError: it is no such data; says what is wrong with it.
+    """
     check_graph_data(graph_data)
     try:
         return _graph(graph_data)
@@ -89,7 +98,7 @@ def graph_of_json(graph_data: Any) -> Graph:
         ) from error
 
 
-def _graph(data: dict[str, Any]) -> Graph:
+def _graph(data: dict[str, Any]) -> tuple[Graph, list[Any]]:
     fields = {node["id"]: node for node in data["nodes"]}
     tensors = [name for name, node in fields.items() if node["type"] == "tensor"]
     is_operation = {name: node["type"] == "operation" for name, node in fields.items()}
@@ -119,7 +128,7 @@ def _graph(data: dict[str, Any]) -> Graph:
         operation = fields[made_by[name]]["label"] if name in made_by else None
         kind = _kind(fields[name], operation, has_inputs=bool(inputs))
         builder.add(kind, [number_of[source] for source in inputs])
-    return builder.build(number_of[name] for name in outputs)
+    return builder.build(number_of[name] for name in outputs), order
 
 
 def _kind(fields: dict[str, Any], operation: str | None, has_inputs: bool) -> Kind:
