@@ -61,7 +61,7 @@ class Board:
 
     def __init__(self):
         self.experiments = {"pytest.db": {}}
-        self.config = {"exp_dir": "experiments", "read_only": False}
+        self.config = {"exp_dir": "experiments", "is_read_only": False}
         self.details = {}
         self.asked = []
         self.failing = {}
@@ -182,6 +182,8 @@ class Board:
         if request.method == "DELETE":
             if request.headers.get("x-sgtrack") != "1":
                 return 403, {"error": "the header X-SGTrack: 1 is missing"}
+            if request.post_data_json != {"confirm": found[0]["uuid"]}:
+                return 400, {"error": "confirm: the uuid of the run is needed"}
             del self.experiments[db][found[0]["uuid"]]
             return 200, {"message": "deleted"}
         if part == "details":

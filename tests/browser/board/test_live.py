@@ -22,15 +22,15 @@ def told(page):
     return page.locator(".metric .tip").first.inner_text().split("\n")
 
 
-def records(run, steps, values, n):
-    series = {"n": n, "steps": steps, "values": values, "times": [2e9] * len(steps)}
+def records(run, steps, values):
+    series = {"n_new": len(steps), "steps": steps, "values": values, "times": [2e9] * len(steps)}
     return {"run": run["uuid"], "metrics": {"loss": series}}
 
 
 def test_points_of_a_run_appear_without_another_question(running, board, until):
     page, run = running
     n_asked = len(board.asked)
-    board.say("records", **records(run, [2, 3], [1.0, 0.5], 4))
+    board.say("records", **records(run, [2, 3], [1.0, 0.5]))
     until(page, lambda: told(page)[:2] == ["step", "3"])
     assert told(page)[-1] == "0.5"
     assert len(board.asked) == n_asked
@@ -38,14 +38,14 @@ def test_points_of_a_run_appear_without_another_question(running, board, until):
 
 def test_what_is_said_of_another_experiment_is_not_heard(running, board, until):
     page, run = running
-    board.say("records", **{**records(run, [9], [1.0], 3), "database": "other.db"})
-    board.say("records", **records(run, [2], [1.0], 3))
+    board.say("records", **{**records(run, [9], [1.0]), "database": "other.db"})
+    board.say("records", **records(run, [2], [1.0]))
     until(page, lambda: told(page)[:2] == ["step", "2"])
 
 
 def test_a_first_record_of_a_metric_makes_a_chart(running, board):
     page, run = running
-    series = {"n": 1, "steps": [0], "values": [1.0], "times": [1.0]}
+    series = {"n": 1, "n_new": 1, "steps": [0], "values": [1.0], "times": [1.0]}
     board.experiments["pytest.db"][run["uuid"]][1]["new"] = series
     board.say("records", run=run["uuid"], metrics={"new": series})
     page.locator('.metric[aria-label="new"] canvas').wait_for()

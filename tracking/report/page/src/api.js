@@ -11,7 +11,7 @@ export function createApi(send) {
   async function ask(path, parameters, signal, options = {}) {
     let answer;
     try {
-      answer = await send(`${path}${query(parameters)}`, { signal, cache: "no-store", ...options });
+      answer = await send(`${path}${query(parameters)}`, { signal, cache: "no-cache", ...options });
     } catch (error) {
       if (isAborted(error)) throw error;
       throw { status: 0, message: NO_ANSWER };
@@ -48,10 +48,12 @@ export function createApi(send) {
     histograms: ofRun("/histograms"),
     images: ofRun("/images"),
     texts: ofRun("/texts"),
-    deleteRun: ({ id, ...parameters }, signal) =>
+    /** `uuid` has to be that of the run: who deletes one knows which. */
+    deleteRun: ({ id, uuid, ...parameters }, signal) =>
       ask(`/api/runs/${encodeURIComponent(id)}`, parameters, signal, {
         method: "DELETE",
         headers: { "Content-Type": "application/json", "X-SGTrack": "1" },
+        body: JSON.stringify({ confirm: uuid }),
       }),
   };
 }

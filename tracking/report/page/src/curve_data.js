@@ -21,16 +21,16 @@ export function isOvergrown(curve) {
   return curve.steps.length > Math.max(2.5 * curve.asked, curve.asked + 500);
 }
 
-/** A curve with points that came since; those it has already are left out. */
+/** A curve with points that came since, `n_new` before they were thinned; known ones are left out. */
 export function extended(curve, more) {
   const last = curve.steps.at(-1) ?? -Infinity;
   const from = more.steps.findIndex((step) => step > last);
-  if (from < 0) return { ...curve, n: Math.max(curve.n, more.n) };
+  if (from < 0) return curve;
   const join = (key) => [...curve[key], ...more[key].slice(from)];
-  return { ...curve, n: Math.max(curve.n, more.n), steps: join("steps"), values: join("values"), times: join("times") };
+  return { ...curve, n: curve.n + more.n_new - from, steps: join("steps"), values: join("values"), times: join("times") };
 }
 
-/** `wanted`, with the part of it that `finer` covers taken from there. */
+/** A curve, with the part of it that `finer` covers taken from there. */
 export function refined(whole, finer) {
   if (!finer?.steps.length) return whole;
   const [first, last] = [finer.steps[0], finer.steps.at(-1)];

@@ -65,7 +65,7 @@ export function createCurves({ api, live, runs, store, trouble, listener, signal
 
   function append(own, identity, more) {
     const curve = own.curves.get(identity);
-    if (!curve || !more.times) return;
+    if (!curve) return;
     const longer = extended(curve, more);
     own.curves.set(identity, { ...longer, isStale: curve.isStale || isOvergrown(longer) });
   }

@@ -25,7 +25,7 @@ export function deleteDialog({ api, runs, trouble, signal }) {
     confirm.disabled = true;
     try {
       for (const run of doomed) {
-        await api.deleteRun({ db, id: refOf(run) }, signal);
+        await api.deleteRun({ db, id: refOf(run), uuid: run.uuid }, signal);
         runs.remove(run);
       }
     } catch (error) {

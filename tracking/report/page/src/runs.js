@@ -59,6 +59,7 @@ export function createRuns({ api, live, store, trouble, signal }) {
       adopt(found);
       isLoaded = true;
       trouble.clear("runs");
+      trouble.clear("database");
       tell({ isNew: true });
     } catch (error) {
       if (!isAborted(error)) trouble.show("runs", `The list of runs is missing. ${error.message}`, load);
@@ -79,6 +80,7 @@ export function createRuns({ api, live, store, trouble, signal }) {
       load();
       return;
     }
+    if (mine.some(({ kind }) => kind === "problem")) trouble.show("database", `${store.state.db} cannot be read at the moment.`, load);
     const news = mine.filter(({ kind }) => kind === "runs");
     if (!news.length || !isLoaded) return;
     const known = new Map(all.map((run) => [identityOf(run), run]));

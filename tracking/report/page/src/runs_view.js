@@ -109,7 +109,7 @@ function create({ store, api, runs, trouble, config, signal }) {
       compare.href = store.address({ view: "compare", a, b });
     }
     // What nobody chose is not at hand for deleting.
-    remove.hidden = config.read_only || !state.runs || !chosen.length;
+    remove.hidden = config.is_read_only || !state.runs || !chosen.length;
     table.hidden = !shown.length;
     replace(empty, runs.isLoaded && !shown.length && noRuns(runs.all.length));
   }

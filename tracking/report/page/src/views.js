@@ -14,4 +14,13 @@ import { mediaView } from "./media_view.js";
 import { runView } from "./run_view.js";
 import { runsView } from "./runs_view.js";
 
-export const VIEWS = [runsView, curvesView, runView, compareView, hparamsView, historyView, mediaView, graphsView];
+export const VIEWS = [
+  runsView,
+  curvesView,
+  runView,
+  compareView,
+  hparamsView,
+  historyView,
+  mediaView,
+  graphsView,
+];
