@@ -91,7 +91,7 @@ def _changed(name: str, known: Sequence[GraphSample], graph: GraphSample, mode: 
         return _check(name, Verdict.WITHIN, before, graph, warning=warning, details=details)
     message = f"{name}: {summary}"
     versions = {one.source_version for one in alike}
-    if graph.source_version in versions:
+    if _release(graph.source_version) in map(_release, versions):
         return _check(name, Verdict.GRAPH_CHANGED, before, graph, message, details=details)
     framework, theirs = graph.source.partition(".")[0], ", ".join(sorted(versions))
     message += (
@@ -100,6 +100,11 @@ def _changed(name: str, known: Sequence[GraphSample], graph: GraphSample, mode: 
     )
     check = _check(name, Verdict.GRAPH_CHANGED, before, graph, message, details=details)
     return replace(check, at_most="warn")
+
+
+def _release(version: str) -> str:
+    """Return a version without the label of its build: `2.13.0` of `2.13.0+cpu` (PEP 440)."""
+    return version.partition("+")[0]
 
 
 def _difference(before: GraphSample, after: GraphSample) -> tuple[str, tuple[str, ...]]:
