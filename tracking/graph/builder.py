@@ -19,7 +19,7 @@ class GraphBuilder:
     Args:
         source: what the graph is captured from.
         version: version of that framework; empty where it has none.
-        is_ordered: whether inputs come in the order of arguments.
+        is_ordered: False where no inputs come in the order of arguments, whatever kinds say.
     """
 
     def __init__(self, source: str, version: str = "", is_ordered: bool = True) -> None:
@@ -34,6 +34,12 @@ class GraphBuilder:
 
     def add(self, kind: Kind, inputs: Iterable[int] = ()) -> int:
         """Add a node and return its number; `inputs` may only name later ones in a cycle."""
+        n_inputs = len(self._inputs)
+        self._inputs.extend(inputs)
+        self._starts.append(len(self._inputs))
+        is_ordered = len(self._inputs) == n_inputs or (self._is_ordered and kind.is_ordered)
+        if is_ordered is not kind.is_ordered:
+            kind = kind._replace(is_ordered=is_ordered)
         # 1, 1.0 and True are equal, and are not the same attribute.
         key = (kind, repr(kind.attributes)) if kind.attributes else kind
         number = self._numbers.get(key)
@@ -41,8 +47,6 @@ class GraphBuilder:
             number = self._numbers[key] = len(self._kinds)
             self._kinds.append(kind)
         self._kind_of.append(number)
-        self._inputs.extend(inputs)
-        self._starts.append(len(self._inputs))
         return len(self._kind_of) - 1
 
     def build(self, outputs: Iterable[int]) -> Graph:
@@ -55,7 +59,6 @@ class GraphBuilder:
             array("I", outputs),
             self._source,
             self._version,
-            self._is_ordered,
         )
 
 
