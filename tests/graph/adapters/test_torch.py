@@ -137,6 +137,15 @@ def test_an_operation_of_the_user_has_its_name(torch, capture, look):
     assert look.ops(graph) == ["parameter", "Twice"]
 
 
+def test_saved_arguments_that_are_equal_and_not_the_same_are_told_apart(torch, capture):
+    x = torch.ones(2, requires_grad=True)
+    y = torch.ones(2, requires_grad=True)
+    for alpha in (1, 1.0, 0.0, -0.0, 1):
+        y = torch.add(y, x, alpha=alpha)
+    found = [node.kind.attributes for node in capture(y) if node.kind.op == "Add"]
+    assert repr(found) == repr([(("alpha", alpha),) for alpha in (1, 1.0, 0.0, -0.0, 1)])
+
+
 def test_a_tape_that_backward_has_used_is_captured_the_same(torch, capture, look, models):
     loss = models["convnet"]()(torch.ones(2, 3, 8, 8)).logsumexp(1).sum()
     before = look.columns(capture(loss))
