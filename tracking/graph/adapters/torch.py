@@ -125,7 +125,7 @@ def _content(result: Any) -> tuple[tuple[int | str, ...] | None, str | None]:
 
 
 class _Kinds:
-    """Numbers of the kinds of a tape's operations. What many of them have in common is made once."""
+    """Numbers of the kinds of a tape's operations; what many have in common is made once."""
 
     def __init__(self, builder: GraphBuilder) -> None:
         self._builder = builder
