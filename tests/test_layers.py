@@ -116,10 +116,11 @@ ALLOWED = {
         *("importers.rows", "model"),
     },
     "graph.adapters": {"graph.model"},
-    "graph.diff": {"graph.fingerprint", "graph.model"},
+    "graph.diff": {"graph.fingerprint", "graph.model", "graph.renumber"},
     "graph.export": {"errors", "graph.model"},
     "graph.fingerprint": {"graph.model"},
     "graph.model": set(),
+    "graph.renumber": set(),
     "tracker": {
         *("arguments", "bounds", "callbacks", "errors", "events", "experiment_db", "graph.capture"),
         *("graph.seed", "journal", "media", "recorder"),
@@ -211,7 +212,7 @@ PURE = (
     *("report.terminal", "report.words"),
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),
     *("graph.builder", "graph.diff", "graph.export", "graph.fingerprint", "graph.model"),
-    *("graph.seed", "graph.text", "regression.checks", "regression.comparison"),
+    *("graph.renumber", "graph.seed", "graph.text", "regression.checks", "regression.comparison"),
     *("regression.direction", "regression.rules", "report.changes", "report.curve", "report.data"),
     *("regression.sampling", "regression.student", "regression.tolerance"),
 )
