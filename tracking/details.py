@@ -293,13 +293,13 @@ def _media(
             left_out.append(f"text {name} of step {one['step']}: all behind {len(content)} letters")
         room.media_bytes -= len(content)
         texts.append(Text(name, one["step"], content))
-    graphs = []
-    for one in db.get_comp_graphs(run_id):
-        n_nodes = len(one["graph"].get("nodes", ()))
-        if n_nodes > _MAX_NODES:
-            left_out.append(f"graph {one['id']} of {n_nodes} nodes")
+    graphs: list[Mapping[str, Any]] = []
+    for stored in db.get_graphs(run_id):
+        drawn = {"name": stored.name, **stored.overview()}
+        if len(drawn.get("nodes", ())) > _MAX_NODES:
+            left_out.append(f"graph {stored.name} of {stored.n_nodes} nodes")
         else:
-            graphs.append(one["graph"])
+            graphs.append(drawn)
     return histograms, images, texts, graphs
 
 

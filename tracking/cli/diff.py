@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tracking.cli.options import Commands
     from tracking.model import Summary
+    from tracking.stored_graphs import StoredGraph
 
 _COMPARED = ("n", "n_nan", "n_inf", *STATISTICS)
 
@@ -56,7 +57,7 @@ def diff(options: argparse.Namespace) -> int:
         known = db.find_runs()
         sides = [resolve_run(reference, known) for reference in (options.a, options.b)]
         summaries = [db.read_summaries(run.run_id) for run in sides]
-        graphs = [[one["graph"] for one in db.get_comp_graphs(run.run_id)] for run in sides]
+        graphs = [db.get_graphs(run.run_id) for run in sides]
     before, after = sides
     found = {
         "metrics": metric_pairs(*summaries),
@@ -111,38 +112,41 @@ def mapping_pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[P
     return sorted(pairs, key=lambda pair: pair.names)
 
 
-def operations(graphs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def operations(graphs: Iterable[StoredGraph]) -> dict[str, int]:
     """Return how many nodes of each operation graphs have."""
-    return dict(
-        Counter(
-            str(node.get("label"))
-            for graph in graphs
-            for node in graph.get("nodes", ())
-            if node.get("type") == "operation"
-        )
-    )
+    return dict(sum((Counter(graph.operations()) for graph in graphs), Counter()))
 
 
-def graph_changes(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """Return a line for each node that differs; graphs are compared in the order they were saved.
+def graph_changes(before: Iterable[StoredGraph], after: Iterable[StoredGraph]) -> list[str]:
+    """Return a line for each node that differs; graphs of one name are compared with each other.
 
     Those that others stored, and are no graphs of tensors and operations, are passed over.
     """
     from tracking.graph.diff import diff as graph_diff
     from tracking.graph.diff import lines
-    from tracking.graph.seed import graph_of_json
 
+    named = [_by_title(graphs) for graphs in (before, after)]
     found = []
-    for number, sides in enumerate(zip(before, after, strict=False), 1):
+    for title in dict.fromkeys((*named[0], *named[1])):
+        sides = [graphs[title] for graphs in named if title in graphs]
+        if len(sides) == 1:
+            found.append(f"{title}: only in {'A' if title in named[0] else 'B'}")
+            continue
         with suppress(InvalidArgumentError):
-            found += [
-                f"graph {number}: {one}" for one in lines(graph_diff(*map(graph_of_json, sides)))
-            ]
-    if len(before) != len(after):
-        found.append(f"graphs: A has {len(before)}, B {len(after)}")
+            one, other = (side.graph() for side in sides)
+            found += [f"{title}: {line}" for line in lines(graph_diff(one, other))]
     return found
+
+
+def _by_title(graphs: Iterable[StoredGraph]) -> dict[str, StoredGraph]:
+    """Return graphs by what to call them: their name, and which one of that name."""
+    titled: dict[str, StoredGraph] = {}
+    n_named: Counter[str] = Counter()
+    for graph in graphs:
+        n_named[graph.name] += 1
+        number = n_named[graph.name]
+        titled[f"graph {graph.name!r}" + (f" number {number}" if number > 1 else "")] = graph
+    return titled
 
 
 def _plain(part: str, pair: Pair) -> dict[str, Any]:

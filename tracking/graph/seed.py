@@ -5,25 +5,31 @@ A node whose value was computed becomes two: its operation, and the tensor that 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tracking.errors import InvalidArgumentError
 from tracking.graph.builder import GraphBuilder, walk
 from tracking.graph.capture import FORMAT, check_graph_data
 from tracking.graph.fingerprint import fingerprint
-from tracking.graph.model import CONSTANT, INPUT, PARAMETER, Graph, Kind
+from tracking.graph.model import CONSTANT, INPUT, PARAMETER, Graph, Kind, Node
 from tracking.model import decode_number, encode_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tracking.graph.model import Node, Scalar
+    from tracking.graph.fingerprint import Fingerprint
+    from tracking.graph.model import Scalar
 
 _LEAVES = (INPUT, PARAMETER, CONSTANT)
 
 
-def json_of_graph(graph: Graph) -> dict[str, Any]:
+def json_of_graph(graph: Graph, known: Fingerprint | None = None) -> dict[str, Any]:
     """Return a graph as strict JSON data.
+
+    Args:
+        graph: the graph.
+        known: its fingerprint, where that has been computed already.
 
     Returns:
         What `capture_graph` returns, in the order of a walk from the outputs, breadth first; and
@@ -53,7 +59,7 @@ def json_of_graph(graph: Graph) -> dict[str, Any]:
         for port, source in enumerate(_inputs(graph, number, ranks)):
             edge: dict[str, Any] = {"source": f"t{number_of[source]}", "target": target}
             edges.append(edge | {"port": port} if node.kind.is_ordered else edge)
-    known = fingerprint(graph)
+    known = known or fingerprint(graph)
     return {
         "format": FORMAT,
         "inputs_ordered": graph.is_ordered,
@@ -68,6 +74,22 @@ def json_of_graph(graph: Graph) -> dict[str, Any]:
             "version": known.version,
         },
     }
+
+
+def operations(graph: Graph) -> dict[str, int]:
+    """Return how many operations of each name `json_of_graph` writes of a graph."""
+    import numpy as np
+
+    has_inputs = np.diff(np.asarray(graph.starts, dtype=np.int64)) > 0
+    codes, counts = np.unique(
+        2 * np.asarray(graph.kind_of, dtype=np.int64) + has_inputs, return_counts=True
+    )
+    found: Counter[str] = Counter()
+    for code, n in zip(codes.tolist(), counts.tolist(), strict=True):
+        node = Node(graph.kinds[code // 2], [0] * (code % 2))
+        if _is_made_by_operation(node):
+            found[node.kind.op] += n
+    return dict(found)
 
 
 def graph_of_json(graph_data: Any) -> Graph:
