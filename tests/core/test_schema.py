@@ -195,7 +195,7 @@ def dump(path):
 
 
 def structure(path):
-    """What SQLite knows of each table, and the text of all in the schema but tables, and of them."""
+    """Texts in the schema but of tables, what SQLite knows of those, the header, their texts."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
         tables = [name for kind, name, _, _ in rows if kind == "table"]
@@ -574,7 +574,7 @@ def test_a_database_without_its_graphs_is_damaged(tmp_path, damage):
     path = fresh(tmp_path / "e.db")
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(damage)
-    with pytest.raises(StoreError, match="has lost its column|no such table"):
+    with pytest.raises(StoreError, match=r"has lost its column|no such table"):
         ExperimentDBManager(path, is_read_only=True).get_all_runs()
 
 
