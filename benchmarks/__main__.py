@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import (
     disk,
+    graphs,
     imports,
     plugin_off,
     plugin_on,
@@ -32,6 +33,7 @@ _TOPICS = {
     "plugin_on": plugin_on.rows,
     "processes": processes.rows,
     "runs": runs.rows,
+    "graphs": graphs.rows,
 }
 _BUILD = ROOT / "build" / "benchmarks"  # on the disk of the checkout: /tmp may be in memory
 _QUICK = "A quick run, to see that everything works: its figures and verdicts mean nothing."

@@ -27,6 +27,7 @@ from tracking.regression import (
     check_as_plain,
     check_from_plain,
     compare,
+    compare_graphs,
     dump_baseline,
     dump_comparison,
     find_baselines,
@@ -37,7 +38,7 @@ from tracking.regression import (
     parse_baseline,
     worst,
 )
-from tracking.report import checks_table, deciding_check, messages_beside
+from tracking.report import checks_table, deciding_check, said_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,6 +89,12 @@ def action_of(verdict: Verdict, settings: Settings) -> str:
             return FAIL
         case Verdict.INCOMPLETE:
             return WARN
+
+
+def action_of_check(check: Check, settings: Settings) -> str:
+    """Return what a check does to a test: what its verdict does, or less."""
+    action = action_of(check.verdict, settings)
+    return min(action, check.at_most or action, key=_ORDER.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,17 +197,19 @@ class Gate:
             verdict = Verdict.UNREADABLE_BASELINE
             return self._without_numbers(item, (path, key), verdict, str(entries))
         entry = entries.get(key)
-        if entry is None and not (sample.metrics or bounds):
+        if entry is None and not (sample.names or bounds):
             return None
         known, note = self._matching(entry, sample)
         comparison, fresh = self._compared(entry, known, sample, markers, rerun)
-        checks = (*comparison.checks, *bounds)
+        mode = markers.graph or self._settings.graph
+        graphs = compare_graphs(known, sample.graphs, mode, sample.seed)
+        checks = (*comparison.checks, *graphs, *bounds)
         action = max(
-            (action_of(check.verdict, self._settings) for check in checks),
+            (action_of_check(check, self._settings) for check in checks),
             key=_ORDER.index,
             default=PASS,
         )
-        verdict = worst([comparison.verdict, *(check.verdict for check in bounds)])
+        verdict = worst([comparison.verdict, *(check.verdict for check in checks)])
         update = self._settings.update
         # Where the note says so, nothing of this variant is known yet.
         is_settled = will_be_written(update, checks) or (bool(note) and not bounds)
@@ -209,7 +218,7 @@ class Gate:
         samples = None
         is_enough = len(known) < MIN_SAMPLES or len(fresh) + 1 >= MIN_SAMPLES
         is_wanted = update or needs_decision(kinds_of(checks))
-        if is_wanted and sample.metrics and is_enough and all(one.metrics for one in fresh):
+        if is_wanted and sample.names and is_enough and all(one.metrics for one in fresh):
             samples = dump_baseline({key: Entry((sample, *fresh), None)})
         return TestResult(
             *(*self._identity(item, path, key), verdict, action, checks, samples),
@@ -273,7 +282,7 @@ class Gate:
             return TestResult(
                 *(*identity, Verdict.BOUND_FAILED, action, tuple(bounds)), is_acceptable=False
             )
-        samples = dump_baseline({key: Entry((sample,), None)}) if sample.metrics else None
+        samples = dump_baseline({key: Entry((sample,), None)}) if sample.names else None
         return TestResult(*identity, None, PASS, samples=samples)
 
     def left(self, item: pytest.Item, markers: MarkerSettings) -> TestResult | None:
@@ -365,11 +374,11 @@ def failure_message(
         shown_baseline: path of its baseline file as the user would write it.
         accept: the command that accepts what the test gave, empty where none can.
     """
-    red = {c.verdict for c in result.checks if action_of(c.verdict, settings) == FAIL}
-    first = deciding_check(result.checks, worst(red))
+    red = [check for check in result.checks if action_of_check(check, settings) == FAIL]
+    first = deciding_check(red, worst(check.verdict for check in red))
     if first is None or first.verdict is Verdict.UNREADABLE_BASELINE:
         return first.message if first else str(result.verdict)
-    others = [f"  {message}" for message in messages_beside(first, result.checks)]
+    others = [f"  {text}" for text in (*first.details, *said_beside(first, result.checks))]
     tail = ["", f"baseline:  {shown_baseline}", *([f"to accept: {accept}"] if accept else [])]
     notes = [f"  {note}" for note in result.notes]
     width = max(_MIN_WIDTH, shutil.get_terminal_size().columns)  # xdist's workers have no terminal

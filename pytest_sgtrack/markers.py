@@ -10,6 +10,7 @@ import pytest
 from tracking import InvalidArgumentError
 from tracking.regression import (
     DEFAULT_SETTINGS,
+    GRAPH_MODES,
     SETTING_NAMES,
     MetricSettings,
     Patterns,
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 NAME = "sg_track"
 
-_ARGUMENTS = (*SETTING_NAMES, "key")
+_OF_TEST = ("key", "graph")  # the others are of metrics
+_ARGUMENTS = (*SETTING_NAMES, *_OF_TEST)
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,12 @@ class MarkerSettings:
     Attributes:
         settings: gives how a metric is compared, by its name.
         key: the name of the test in the baseline file, None for the usual one.
+        graph: how its computation graphs are compared, None for the usual way.
     """
 
     settings: Callable[[str], MetricSettings]
     key: str | None
+    graph: str | None
 
 
 def read_markers(item: pytest.Item, patterns: Patterns = ()) -> MarkerSettings:
@@ -49,7 +53,7 @@ def read_markers(item: pytest.Item, patterns: Patterns = ()) -> MarkerSettings:
     """
     markers = [_checked(item, marker) for marker in item.iter_markers(NAME)]
     if not (markers or patterns):
-        return MarkerSettings(lambda _: DEFAULT_SETTINGS, None)
+        return MarkerSettings(lambda _: DEFAULT_SETTINGS, None, None)
     known: dict[str, MetricSettings] = {}
 
     def settings(metric_name: str) -> MetricSettings:
@@ -59,12 +63,13 @@ def read_markers(item: pytest.Item, patterns: Patterns = ()) -> MarkerSettings:
             merged = said_of(metric_name, patterns)
             for values in reversed([*naming, *general]):
                 merged.update(values)
-            merged.pop("key", None)
+            for name in _OF_TEST:
+                merged.pop(name, None)
             known[metric_name] = replace(DEFAULT_SETTINGS, **merged)
         return known[metric_name]
 
-    keys = [values["key"] for _, values in markers if "key" in values]
-    return MarkerSettings(settings, keys[0] if keys else None)
+    said = {name: values[name] for _, values in reversed(markers) for name in values}
+    return MarkerSettings(settings, said.get("key"), said.get("graph"))
 
 
 def _checked(item: pytest.Item, marker: pytest.Mark) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -79,9 +84,12 @@ def _checked(item: pytest.Item, marker: pytest.Mark) -> tuple[tuple[str, ...], d
             raise _usage_error(item, f"unknown argument {name!r}; there are {known}")
     if "key" in values and (not isinstance(values["key"], str) or not values["key"]):
         raise _usage_error(item, f"key={values['key']!r} is not a name")
-    key = {"key": values.pop("key")} if "key" in values else {}
+    if "graph" in values and values["graph"] not in GRAPH_MODES:
+        known = ", ".join(GRAPH_MODES)
+        raise _usage_error(item, f"graph={values['graph']!r} is unknown; there are {known}")
+    of_test = {name: values.pop(name) for name in _OF_TEST if name in values}
     try:
-        return marker.args, checked_settings(values) | key
+        return marker.args, checked_settings(values) | of_test
     except InvalidArgumentError as error:
         raise _usage_error(item, str(error)) from None
 

@@ -99,6 +99,13 @@ _OPTIONS = (
         is_flag=True,
     ),
     _Option(
+        "graph",
+        "how computation graphs are compared: by their `structure`, in `full` with shapes, types"
+        " and names, in full and never red (`report`), or not at all (`off`)",
+        choices=("structure", "full", "report", "off"),
+        default="structure",
+    ),
+    _Option(
         "on_missing",
         "what a test does that has no baseline to be compared with"
         " (default: warn, but fail where the environment sets CI)",
@@ -137,6 +144,7 @@ class Settings:
         on_missing: fail, warn or report.
         on_improvement: report or fail.
         on_unused: report or fail.
+        graph: how computation graphs are compared.
         seed: what `sg_seed` gives to a test; the first one of several.
         n_samples: under how many seeds tests are run to make a baseline; 0 where they are compared.
         variant_keys: what tells variants of a baseline apart.
@@ -156,6 +164,7 @@ class Settings:
     on_missing: str
     on_improvement: str
     on_unused: str
+    graph: str
     seed: int
     n_samples: int
     variant_keys: tuple[str, ...]
@@ -230,6 +239,7 @@ def settings_of(config: pytest.Config) -> Settings | None:
         on_missing=values["on_missing"] or ("fail" if is_ci else "warn"),
         on_improvement=values["on_improvement"],
         on_unused=values["on_unused"],
+        graph=values["graph"],
         seed=values["seed"],
         n_samples=values["samples"] or 0,
         variant_keys=_variant_keys(values["variants"]),

@@ -30,9 +30,9 @@ from pytest_sgtrack.seeds import NAME as SEED_NAME
 from pytest_sgtrack.seeds import copy_with_seed, sample_under, seed_of
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
 from tracking import Note, StoreError, Tracker, Verdict, collect_environment, current_device
-from tracking.regression import Sample
-from tracking.report import TestReport, properties
+from tracking.regression import GraphSample, Sample
 from tracking.report import annotations as github_annotations
+from tracking.report import properties
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -298,7 +298,10 @@ class SessionPlugin:
         config = test.config
         if test.tracker.own_config is not None:
             config = {k: v for k, v in test.tracker.own_config.items() if k != SEED_NAME}
-        return Sample(metrics, config, self._lasting_environment, test.seed)
+        is_off = (test.markers.graph or self._settings.graph) == "off"
+        graphs = {} if is_off else test.tracker.graphs
+        kept = {name: GraphSample.of(graph) for name, graph in graphs.items()}
+        return Sample(metrics, config, self._lasting_environment, test.seed, kept)
 
     def _keep(self, test: TrackedTest | None) -> None:
         if test is not None:
@@ -362,8 +365,7 @@ class SessionPlugin:
             if result is not None:
                 setattr(report, _PAYLOAD, result.as_plain())
                 if item.config.getoption("xmlpath", None):
-                    said = (result.nodeid, result.verdict, result.action)
-                    report.user_properties += properties(TestReport(*said, checks=result.checks))
+                    report.user_properties += properties(result.verdict, result.checks)
         return report
 
     def _ended(
@@ -446,7 +448,8 @@ class SessionPlugin:
         end = self._end()
         if end.has_readers:
             samples_of = partial(self._gate.samples_for, environment=self._lasting_environment)
-            self._reports, problems = end.write(end.report(), samples_of)
+            self._reports, notices, problems = end.write(end.report(), samples_of)
+            self.notices += notices
             self._problems += problems
 
     def _end(self) -> SessionEnd:

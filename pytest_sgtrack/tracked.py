@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import itertools
 import os
 import shutil
 import tempfile
@@ -94,6 +95,7 @@ class TestTracker(Tracker):
         failed_bounds: checks of bounds that metrics were out of.
         directory: folder of the experiments that tests record into.
         own_config: config of the test's own run once it was added to, else None.
+        graphs: computation graphs that were saved in the test's runs, by the name in its baseline.
     """
 
     __test__ = False
@@ -116,6 +118,7 @@ class TestTracker(Tracker):
         self._ended: dict[str, Summary] = {}
         self._prefixes: list[str] = []  # of the active runs, the outermost first
         self._n_named: Counter[str] = Counter()
+        self.graphs: dict[str, Graph] = {}
         self.failed_bounds: list[Check] = []
         self.own_config: dict[str, Any] | None = None
 
@@ -227,11 +230,22 @@ class TestTracker(Tracker):
 
     def _save_graph(self, run_id: int | None, name: str, graph: Graph) -> int:
         """Store a graph; see `Tracker.save_comp_graph`, which returns -1 if it cannot be stored."""
+        if run_id is None:
+            self.graphs[self._graph_name(name)] = graph
         try:
             return super()._save_graph(run_id, name, graph)
         except StoreError as error:
             self._note_trouble(error)
             return -1
+
+    def _graph_name(self, name: str) -> str:
+        """Return what a graph is called in the baseline, where metrics have names as well."""
+        stem = f"{self._prefix_now()}{name if name == 'graph' else f'graph {name}'}"
+        numbers = itertools.count(2)
+        found = stem
+        while found in self.graphs:
+            found = f"{stem}#{next(numbers)}"
+        return found
 
     def close(self) -> None:
         """Leave the experiment open: the tests of a session share it, and the session closes it."""

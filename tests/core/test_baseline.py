@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking.errors import BaselineError
+from tracking.graph.builder import GraphBuilder
+from tracking.graph.model import Kind
 from tracking.model import STATISTICS, Summary, Verdict
 from tracking.regression.baseline import (
     Entry,
@@ -29,16 +31,28 @@ from tracking.regression.baseline import (
     save_baseline,
     updated_entry,
 )
+from tracking.regression.graph_sample import GraphSample
 from tracking.regression.rules import Context, compare
 from tracking.regression.settings import MetricSettings
 from tracking.summary import summarize
 
-ASSET = Path(__file__).parents[1] / "assets" / "baseline_v1.json"
+ASSETS = Path(__file__).parents[1] / "assets"
+ASSET = ASSETS / "baseline_v1.json"
 SUMMARY = Summary(4, 0, 0, 1.0, 2.0, 1.5, 0.5, 1.25, 2.0, 0, 3)
 SAMPLE = Sample({"loss": SUMMARY}, {"lr": 0.1}, {"python": "3.11"}, seed=0)
 ENTRIES = {"test_a": Entry((SAMPLE,), None)}
 ENDLESS = {}
 ENDLESS["self"] = ENDLESS
+
+
+def graph_sample(ops, version):
+    """Return a chain of operations as a baseline keeps it."""
+    builder = GraphBuilder("seed", version)
+    last = builder.add(Kind("input", (4, 8)))
+    for op in ops:
+        last = builder.add(Kind(op, label=op), [last])
+    return GraphSample.of(builder.build([last]))
+
 
 series = st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats()), min_size=1, max_size=6)
 summaries = series.map(lambda rows: summarize(*zip(*rows, strict=True)))
@@ -49,12 +63,16 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=3,
 )
+graphs = st.sampled_from(
+    [graph_sample(*one) for one in (([], ""), ([], "2"), (["", "\n"], ""), (["ü\u202e"] * 3, '"'))]
+)
 samples = st.builds(
     Sample,
     metrics=st.dictionaries(names, summaries, max_size=2),
     config=st.dictionaries(names, plain, max_size=2),
     environment=st.dictionaries(names, plain, max_size=2),
     seed=st.none() | st.integers(),
+    graphs=st.dictionaries(names.map("graph {}".format), graphs, max_size=2),
 )
 entries = st.builds(
     Entry,
@@ -72,7 +90,7 @@ def sorted_repr(value):
         return [sorted_repr(item) for item in value]
     if isinstance(value, (Entry, Sample)):
         return sorted_repr(vars(value))
-    return repr(value)
+    return repr((value, value.lines) if isinstance(value, GraphSample) else value)
 
 
 # Format
@@ -101,8 +119,22 @@ def test_the_text_does_not_depend_on_the_order_of_entries(baseline, random):
     assert dump_baseline({key: baseline[key] for key in keys}) == dump_baseline(baseline)
 
 
-def test_a_file_of_version_1_is_written_back_byte_for_byte():
-    assert dump_baseline(load_baseline(ASSET)).encode() == ASSET.read_bytes()
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_any_version_is_written_back_byte_for_byte(version):
+    asset = ASSETS / f"baseline_v{version}.json"
+    assert dump_baseline(load_baseline(asset)).encode() == asset.read_bytes()
+
+
+def test_a_file_of_version_2_is_read_as_what_it_says():
+    trained, named, large = load_baseline(ASSETS / "baseline_v2.json").values()
+    first, second = (sample.graphs["graph"] for sample in trained.samples)
+    assert first is second
+    assert (first.source, first.source_version, first.n_nodes) == ("torch.fx", "2.13.0", 7)
+    assert [node.kind.op for node in first.graph][-1] == "matmul"
+    assert trained.origin.graphs["graph"].full != first.full
+    assert sorted(named.samples[0].graphs) == ["graph decoder", "inner/graph"]
+    assert large.samples[0].graphs["graph"].n_nodes == 1201
+    assert len(large.samples[0].graphs["graph"].graph) == 1201
 
 
 def test_a_file_of_version_1_is_read_as_what_it_says():
@@ -190,10 +222,13 @@ BROKEN = {
     "no version": ('{"tests": {}}', 'top level: the key "version" is missing'),
     "no tests": ('{"version": 1}', 'top level: the key "tests" is missing'),
     "newer version": (
-        '{"version": 2, "tests": [], "more": 0}',
-        "version: format 2 is newer than 1, .*upgrade pytest-sgtrack",
+        '{"version": 3, "tests": [], "more": 0}',
+        "version: format 3 is newer than 2, .*upgrade pytest-sgtrack",
     ),
-    "older version": (edited('"version": 1', '"version": 0'), "version: the number 1 is needed"),
+    "older version": (
+        edited('"version": 1', '"version": 0'),
+        "version: .* 1 to 2 is needed",
+    ),
     "boolean version": (edited('"version": 1', '"version": true'), "version: .* not true"),
     "float version": (edited('"version": 1', '"version": 1.0'), "version: .* not 1.0"),
     "text version": (edited('"version": 1', '"version": "1"'), 'version: .* not "1"'),

@@ -99,6 +99,15 @@ def test_a_file_of_version_1_is_written_back_byte_for_byte():
     assert dump_pending(load_pending(ASSET)).encode() == ASSET.read_bytes()
 
 
+def test_a_file_with_graphs_is_of_version_2_and_written_back_byte_for_byte():
+    asset = ASSET.with_name("pending_v2.json")
+    pending = load_pending(asset)
+    assert dump_pending(pending).encode() == asset.read_bytes()
+    (test,) = pending.tests.values()
+    assert test.kinds == {"graph": Kind.CHANGED, "loss": Kind.REWRITTEN}
+    assert test.samples[0].graphs["graph"].n_nodes == 7
+
+
 def test_a_file_of_version_1_is_read_as_what_it_says():
     pending = load_pending(ASSET)
     assert (pending.root, pending.variant_keys) == ("..", ("device", "python"))
@@ -154,8 +163,11 @@ BROKEN = {
     "conflict markers": (f"<<<<<<< ours\n{TEXT}", "line 1 is a git conflict marker"),
     "a list": ("[]", "top level: an object is needed"),
     "no version": (edited('"version": 1,', ""), 'top level: the key "version" is missing'),
-    "newer version": ('{"version": 2, "x": 0}', "version: format 2 is newer than 1, .*upgrade"),
-    "older version": (edited('"version": 1', '"version": 0'), "version: the number 1 is needed"),
+    "newer version": ('{"version": 3, "x": 0}', "version: format 3 is newer than 2, .*upgrade"),
+    "older version": (
+        edited('"version": 1', '"version": 0'),
+        "version: .* 1 to 2 is needed",
+    ),
     "no root": (edited('"root": "..",', ""), 'the key "root" is missing'),
     "root null": (edited('"root": ".."', '"root": null'), "root: a path is needed, not null"),
     "unknown key": (edited('"root"', '"x": 1, "root"'), 'top level: the key "x" is unknown'),
@@ -262,7 +274,7 @@ KINDS = {
     Verdict.NON_FINITE: Kind.WORSE,
     Verdict.TRUNCATED: Kind.WORSE,
     Verdict.NOT_COMPARABLE: Kind.WORSE,
-    Verdict.GRAPH_CHANGED: Kind.WORSE,
+    Verdict.GRAPH_CHANGED: Kind.CHANGED,
     Verdict.IMPROVED: Kind.BETTER,
     Verdict.WITHIN: Kind.REWRITTEN,
     Verdict.UNDERPOWERED: Kind.REWRITTEN,

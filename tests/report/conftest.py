@@ -117,6 +117,11 @@ def everything():
             Check("loss", "last", Verdict.NON_FINITE, math.inf, math.nan, None, "loss: last"),
             Check("val/acc", "tail", Verdict.MISSING_METRIC, 0.375, None, None, missing),
             Check("lr", "last", Verdict.WITHIN, 0.1, 0.1, 0.005, "", 0.005, "", Direction.BOTH),
+            Check(
+                *("graph", "nodes", Verdict.GRAPH_CHANGED, 4, 6, None, "graph: 2 nodes added"),
+                at_most="show",
+                details=("added: parameter 'g' [2]", "added: scale [4, 8]"),
+            ),
         ),
         notes=("earlier attempts: regressed",),
         baseline="tests/__baselines__/test_x.json",

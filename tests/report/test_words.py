@@ -194,8 +194,8 @@ def test_findings_are_what_a_table_cannot_say(red):
     assert reasons(test) == ["loss: the larger change", "few samples"]
     assert findings(test) == [
         "loss: the larger change",
-        "acc: n went from 2 to 1",
         "few samples",
+        "acc: n went from 2 to 1",
         "earlier attempts: regressed",
     ]
 

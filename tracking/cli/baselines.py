@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tracking.cli.options import Commands
-    from tracking.model import Summary
+    from tracking.regression import Sample
 
 _PYTEST_NO_TESTS = 5
 _PENDING = ("kind", "test", "metric", "baseline", "pending")
@@ -92,8 +92,9 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 def pending(options: argparse.Namespace) -> int:
     """List what tests gave that nobody has accepted yet, by kind.
 
-    new: no baseline yet; worse and better: beyond what is allowed; removed: not recorded any more;
-    rewritten: within what is allowed, in other digits. Exits with 1 if there is something.
+    new: no baseline yet; worse and better: beyond what is allowed; changed: another computation
+    graph, its values are numbers of nodes; removed: not recorded any more; rewritten: within what
+    is allowed, in other digits. Exits with 1 if there is something.
     """
     path, content = _load(options)
     root = _root(options, path, content)
@@ -249,12 +250,13 @@ def _take_out(
 def _values(
     entry: Entry | None, test: PendingTest, metric: str
 ) -> tuple[float | None, float | None]:
-    """Return a metric's tail in the baseline and in what is pending."""
-    before = [sample.metrics.get(metric) for sample in entry.samples] if entry else []
-    after = [sample.metrics.get(metric) for sample in test.samples]
-    return _tail(before), _tail(after)
+    """Return a metric's tail in the baseline and in what is pending, of a graph its nodes."""
+    return _value(entry.samples if entry else (), metric), _value(test.samples, metric)
 
 
-def _tail(summaries: Iterable[Summary | None]) -> float | None:
-    tails = sorted(one.tail for one in summaries if one is not None and one.tail is not None)
-    return tails[(len(tails) - 1) // 2] if tails else None
+def _value(samples: Iterable[Sample], name: str) -> float | None:
+    """Return the median."""
+    tails = [one.metrics[name].tail for one in samples if name in one.metrics]
+    sizes = [one.graphs[name].n_nodes for one in samples if name in one.graphs]
+    values = sorted(value for value in (*tails, *sizes) if value is not None)
+    return values[(len(values) - 1) // 2] if values else None

@@ -57,7 +57,7 @@ def to_dot(graph: Graph) -> str:
         lines.append(f'{number} [label="{_dot_label(kind)}"{_dot_style(kind, number in outputs)}];')
     lines += ["}"] * len(opened)
     for target, node in enumerate(graph):
-        is_labelled = graph.is_ordered and len(node.inputs) > 1
+        is_labelled = node.kind.is_ordered and len(node.inputs) > 1
         for port, source in enumerate(node.inputs):
             lines.append(f"{source} -> {target}" + (f' [label="{port}"];' if is_labelled else ";"))
     return "\n".join((*lines, "}", ""))

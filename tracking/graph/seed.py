@@ -52,12 +52,13 @@ def json_of_graph(graph: Graph, known: Fingerprint | None = None) -> dict[str, A
         nodes.append({"id": result, "type": "tensor"} | fields)
         if _is_made_by_operation(node):
             target = f"o{position}"
-            nodes[-1].pop("op", None)
             nodes.append({"id": target, "type": "operation", "label": node.kind.op})
             edges.append({"source": target, "target": result})
+        elif node.kind.op != _unmade_op(fields["comp_grad"], bool(node.inputs)):
+            nodes[-1]["op"] = node.kind.op
         for port, source in enumerate(_inputs(graph, number, ranks)):
             edge: dict[str, Any] = {"source": f"t{number_of[source]}", "target": target}
-            edges.append(edge | {"port": port} if graph.is_ordered else edge)
+            edges.append(edge | {"port": port} if node.kind.is_ordered else edge)
     known = known or fingerprint(graph)
     return {
         "format": FORMAT,
@@ -94,8 +95,9 @@ def operations(graph: Graph) -> dict[str, int]:
 def graph_of_json(graph_data: Any) -> Graph:
     """Return the graph that `json_of_graph`, `capture_graph` or the original wrote as `graph_data`.
 
-    Where it does not say what the outputs are, those are the tensors nothing takes; where an edge
-    has no port, inputs have no order.
+    What `json_of_graph` wrote comes back whole, but for the numbers of nodes. Where data does not
+    say what the outputs are, those are the tensors nothing takes; where an edge has no port, the
+    inputs of its target have no order.
 
     Raises:
         InvalidArgumentError: it is no such data; says what is wrong with it.
@@ -117,37 +119,46 @@ def _graph(data: dict[str, Any]) -> Graph:
     is_operation = {name: node["type"] == "operation" for name, node in fields.items()}
     made_by: dict[Any, Any] = {}
     taken: dict[Any, list[tuple[int, Any]]] = {name: [] for name in fields}
-    is_ordered = data.get("inputs_ordered", True)
+    unordered: set[Any] = set()
     for edge in data["edges"]:
         source, target = edge["source"], edge["target"]
         if is_operation[source]:
             made_by[target] = source
         else:
-            is_ordered = is_ordered and "port" in edge
             taken[target].append((edge.get("port", 0), source))
+            if "port" not in edge:
+                unordered.add(target)
+
+    def taker(tensor: Any) -> Any:
+        return made_by.get(tensor, tensor)
 
     def inputs_of(tensor: Any) -> list[Any]:
-        edges = taken[made_by.get(tensor, tensor)]
+        edges = taken[taker(tensor)]
         return [source for _, source in sorted(edges, key=lambda edge: edge[0])]
 
     used = {source for inputs in taken.values() for _, source in inputs}
-    outputs = data.get("outputs") or [name for name in tensors if name not in used] or tensors[:1]
+    outputs = data.get("outputs")
+    if outputs is None:
+        outputs = [name for name in tensors if name not in used] or tensors[:1]
     names = {name: number for number, name in enumerate(tensors)}
     order = list(walk([*outputs, *tensors], inputs_of, names.__getitem__))
     number_of = {name: number for number, name in enumerate(order)}
-    builder = GraphBuilder(data.get("source", "seed"), data.get("source_version", ""), is_ordered)
+    builder = GraphBuilder(data.get("source", "seed"), data.get("source_version", ""))
     for name in order:
         inputs = inputs_of(name)
         operation = fields[made_by[name]]["label"] if name in made_by else None
-        kind = _kind(fields[name], operation, has_inputs=bool(inputs))
+        kind = _kind(fields[name], operation, bool(inputs), taker(name) not in unordered)
         builder.add(kind, [number_of[source] for source in inputs])
     return builder.build(number_of[name] for name in outputs)
 
 
-def _kind(fields: dict[str, Any], operation: str | None, has_inputs: bool) -> Kind:
+def _kind(
+    fields: dict[str, Any], operation: str | None, has_inputs: bool, is_ordered: bool
+) -> Kind:
     comp_grad = bool(fields.get("comp_grad", False))
-    leaf = PARAMETER if comp_grad else INPUT
-    op = fields.get("op", "" if has_inputs else leaf) if operation is None else operation
+    op = operation
+    if op is None:
+        op = fields.get("op", _unmade_op(comp_grad, has_inputs))
     attributes = fields.get("attributes")
     if attributes is None:
         attributes = [["comp_grad", comp_grad], ["is_leaf", bool(fields.get("is_leaf", not op))]]
@@ -158,7 +169,13 @@ def _kind(fields: dict[str, Any], operation: str | None, has_inputs: bool) -> Ki
         fields.get("namespace", ""),
         str(fields.get("label") or ""),
         tuple((name, _decoded(value)) for name, value in attributes),
+        is_ordered,
     )
+
+
+def _unmade_op(comp_grad: bool, has_inputs: bool) -> str:
+    """Return what a tensor is that no operation made, where its `op` does not say it."""
+    return "" if has_inputs else PARAMETER if comp_grad else INPUT
 
 
 def _tensor_fields(kind: Kind) -> dict[str, Any]:
@@ -180,8 +197,6 @@ def _tensor_fields(kind: Kind) -> dict[str, Any]:
         fields["namespace"] = kind.namespace
     if repr(kind.attributes) != repr(plain):
         fields["attributes"] = [[name, _encoded(value)] for name, value in kind.attributes]
-    if kind.op in _LEAVES and kind.op != (PARAMETER if comp_grad else INPUT):
-        fields["op"] = kind.op
     return fields
 
 
@@ -213,8 +228,8 @@ def _breadth_first(graph: Graph, ranks: list[int]) -> dict[int, int]:
 
 
 def _inputs(graph: Graph, number: int, ranks: list[int]) -> list[int]:
-    inputs = list(graph[number].inputs)
-    return inputs if graph.is_ordered else sorted(inputs, key=ranks.__getitem__)
+    kind, inputs = graph[number]
+    return list(inputs) if kind.is_ordered else sorted(inputs, key=ranks.__getitem__)
 
 
 def _ranks(graph: Graph) -> list[int]:

@@ -10,10 +10,12 @@ above, so that a new line changes no other line but those whose inputs it moved 
     outputs(^1)
 
 Words stand bare; whatever else a value can be is JSON. Attributes have a dot before their name.
+Where only some nodes know the order of their inputs, the others have `is_ordered=false`.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import struct
@@ -35,6 +37,7 @@ PACK_VERSION = 1
 
 _WORD = re.compile(r"[A-Za-z_][\w./:+-]*", re.ASCII)
 _RESERVED = ("true", "false", "null", "NaN", "Infinity")
+_PACKED = re.compile(r"packed (\d+) ([A-Za-z0-9+/=]+)", re.ASCII)
 _HEAD = struct.Struct("<4sBI")
 _MAGIC = b"sggr"
 _decode = json.JSONDecoder().raw_decode
@@ -49,8 +52,8 @@ def canonical_order(graph: Graph) -> list[int]:
     hashes = list(zip(*node_hashes(graph), strict=True)) if not graph.is_ordered else []
 
     def inputs_of(number: int) -> Sequence[int]:
-        inputs = graph[number].inputs
-        return inputs if graph.is_ordered else sorted(inputs, key=hashes.__getitem__)
+        kind, inputs = graph[number]
+        return inputs if kind.is_ordered else sorted(inputs, key=hashes.__getitem__)
 
     order = list(walk(graph.outputs, inputs_of, int))
     if len(order) < len(graph):
@@ -64,17 +67,14 @@ def text_of(graph: Graph) -> str:
     """Return a graph as text, the same for graphs that differ in the numbers of nodes only."""
     order = canonical_order(graph)
     line_of = {number: line for line, number in enumerate(order)}
-    fields = {
-        "source": graph.source,
-        "version": graph.source_version,
-        "is_ordered": graph.is_ordered,
-    }
-    lines = [f"graph {TEXT_VERSION}{_fields_text(fields)}"]
-    heads = [(_value_text(kind.op), _fields_text(_fields(kind))) for kind in graph.kinds]
+    has_order = _has_order(graph)
+    lines = [_head(graph, has_order)]
+    heads = [(_value_text(kind.op), _fields_text(_fields(kind, has_order))) for kind in graph.kinds]
     for line, number in enumerate(order):
-        inputs = [line_of[source] for source in graph[number].inputs]
+        kind, sources = graph[number]
+        inputs = [line_of[source] for source in sources]
         op, fields_text = heads[graph.kind_of[number]]
-        lines.append(op + _inputs_text(line, inputs if graph.is_ordered else sorted(inputs)))
+        lines.append(op + _inputs_text(line, inputs if kind.is_ordered else sorted(inputs)))
         lines[-1] += fields_text
     outputs = [line_of[number] for number in graph.outputs]
     lines.append("outputs" + _inputs_text(len(order), outputs))
@@ -90,13 +90,7 @@ def graph_of_text(text: str) -> Graph:
     lines = text.splitlines() if text.isascii() else []
     number = 0
     try:
-        head, version, fields = re.split(" (\\d+)", lines[0], maxsplit=1)
-        _require(
-            head == "graph" and int(version) <= TEXT_VERSION,
-            f"a graph of version {TEXT_VERSION} begins otherwise",
-        )
-        about = _read_fields(fields, 0)
-        builder = GraphBuilder(about["source"], about["version"], about["is_ordered"])
+        builder = GraphBuilder(*_read_head(lines[0]))
         for number, line in enumerate(lines[1:-1], start=1):
             builder.add(*_read_node(line, number - 1, len(lines) - 2))
         number = len(lines) - 1
@@ -111,6 +105,46 @@ def graph_of_text(text: str) -> Graph:
         ) from error
 
 
+def lines_of(graph: Graph, most_nodes: int = 1000) -> list[str]:
+    """Return a graph as lines to keep in a reviewed file.
+
+    Those of `text_of`, as far as somebody might read them: behind the first line of a graph of more
+    than `most_nodes` stands its number of nodes and all of it, packed, in base64.
+    """
+    if len(graph) <= most_nodes:
+        return text_of(graph).splitlines()
+    return [
+        _head(graph, _has_order(graph)),
+        f"packed {len(graph)} {base64.b64encode(pack(graph)).decode()}",
+    ]
+
+
+def graph_of_lines(lines: Sequence[str]) -> Graph:
+    """Undo `lines_of`.
+
+    Raises:
+        InvalidArgumentError: they are something else; says which line is at fault.
+    """
+    packed = _PACKED.fullmatch(lines[-1]) if lines else None
+    if packed is None:
+        return graph_of_text("\n".join(lines))
+    return unpack(base64.b64decode(packed[2]))
+
+
+def about_lines(lines: Sequence[str]) -> tuple[str, str, int]:
+    """Return what `lines_of` says at first sight: source, its version, and number of nodes.
+
+    Raises:
+        InvalidArgumentError: they are something else.
+    """
+    try:
+        source, version, _ = _read_head(lines[0])
+        packed = _PACKED.fullmatch(lines[-1])
+        return source, version, int(packed[1]) if packed else len(lines) - 2
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise InvalidArgumentError("lines", f"are not those of a graph ({error})") from error
+
+
 def pack(graph: Graph) -> bytes:
     """Return a graph in few bytes, one or less for most nodes; `unpack` returns it as it was."""
     import numpy as np
@@ -122,7 +156,6 @@ def pack(graph: Graph) -> bytes:
     about = {
         "source": graph.source,
         "source_version": graph.source_version,
-        "is_ordered": bool(graph.is_ordered),
         "outputs": list(graph.outputs),
         "kinds": graph.kinds,
         "lengths": [len(graph), len(distances)],
@@ -149,6 +182,25 @@ def unpack(data: bytes) -> Graph:
             f"is not a graph this version can read ({error}); capture it again, or read it with the"
             " version that wrote it",
         ) from error
+
+
+def _head(graph: Graph, has_order: bool) -> str:
+    fields = {
+        "source": graph.source,
+        "version": graph.source_version,
+        "is_ordered": has_order,
+    }
+    return f"graph {TEXT_VERSION}{_fields_text(fields)}"
+
+
+def _read_head(line: str) -> tuple[str, str, bool]:
+    head, version, fields = re.split(" (\\d+)", line, maxsplit=1)
+    _require(
+        head == "graph" and int(version) <= TEXT_VERSION,
+        f"a graph of version {TEXT_VERSION} begins otherwise",
+    )
+    about = _read_fields(fields, 0)
+    return about["source"], about["version"], about["is_ordered"]
 
 
 def _require(is_met: bool, problem: str) -> None:
@@ -185,14 +237,14 @@ def _graph_of(about: dict[str, Any], content: bytes) -> Graph:
         array("I", about["outputs"]),
         about["source"],
         about["source_version"],
-        about["is_ordered"],
     )
 
 
 def _kind_of_json(fields: list[Any]) -> Kind:
-    op, shape, dtype, namespace, label, attributes = fields
+    op, shape, dtype, namespace, label, attributes, is_ordered = fields
     pairs = tuple((name, value) for name, value in attributes)
-    return Kind(op, None if shape is None else tuple(shape), dtype, namespace, label, pairs)
+    sizes = None if shape is None else tuple(shape)
+    return Kind(op, sizes, dtype, namespace, label, pairs, is_ordered)
 
 
 def _shuffled(numbers: Any) -> bytes:
@@ -208,12 +260,18 @@ def _unshuffled(data: bytes) -> Any:
     return np.ascontiguousarray(rows.T).view("<i4").reshape(-1).astype(np.int64)
 
 
-def _fields(kind: Kind) -> dict[str, Any]:
+def _has_order(graph: Graph) -> bool:
+    """Return whether a node, or every one, knows in which order it takes its inputs."""
+    return graph.is_ordered or any(kind.is_ordered and inputs for kind, inputs in graph)
+
+
+def _fields(kind: Kind, has_order: bool) -> dict[str, Any]:
     given = {
         "shape": kind.shape,
         "dtype": kind.dtype,
         "namespace": kind.namespace or None,
         "label": kind.label or None,
+        "is_ordered": False if has_order and not kind.is_ordered else None,
     }
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return fields | {f".{name}": value for name, value in kind.attributes}
@@ -249,7 +307,8 @@ def _read_node(line: str, number: int, n: int) -> tuple[Kind, list[int]]:
         raise ValueError("it takes what is not there")
     fields = _read_fields(line, position)
     shape = fields.pop("shape", None)
-    plain = {name: fields.pop(name) for name in ("dtype", "namespace", "label") if name in fields}
+    names = ("dtype", "namespace", "label", "is_ordered")
+    plain = {name: fields.pop(name) for name in names if name in fields}
     if not isinstance(op, str) or not all(name.startswith(".") for name in fields):
         raise ValueError("it has another field than those of a node")
     attributes = tuple((name[1:], value) for name, value in fields.items())

@@ -2,7 +2,6 @@
 
 from tracking.regression.baseline import (
     Entry,
-    Sample,
     accepted_entry,
     baseline_path,
     dump_baseline,
@@ -23,6 +22,8 @@ from tracking.regression.comparison import (
     parse_comparison,
 )
 from tracking.regression.direction import infer_direction
+from tracking.regression.graph_rules import GRAPH_MODES, compare_graphs
+from tracking.regression.graph_sample import GraphSample
 from tracking.regression.pending import (
     Kind,
     Pending,
@@ -35,6 +36,7 @@ from tracking.regression.pending import (
     save_pending,
 )
 from tracking.regression.rules import Context, compare
+from tracking.regression.sample import Sample
 from tracking.regression.sampling import MIN_SAMPLES, N_FRESH
 from tracking.regression.settings import (
     DEFAULT_SETTINGS,
@@ -50,6 +52,7 @@ from tracking.regression.tolerance import Proposal, propose_tolerance
 
 __all__ = [
     "DEFAULT_SETTINGS",
+    "GRAPH_MODES",
     "MIN_SAMPLES",
     "NOT_IN_BASELINE",
     "N_FRESH",
@@ -60,6 +63,7 @@ __all__ = [
     "Comparison",
     "Context",
     "Entry",
+    "GraphSample",
     "Kind",
     "MetricSettings",
     "Patterns",
@@ -74,6 +78,7 @@ __all__ = [
     "check_from_plain",
     "checked_settings",
     "compare",
+    "compare_graphs",
     "dump_baseline",
     "dump_comparison",
     "extended_entry",

@@ -44,9 +44,10 @@ class Check:
     """What comparing one number of a metric found.
 
     Attributes:
-        metric: name of the metric.
-        statistic: what was compared: a name of `tracking.model.STATISTICS`, or n, n_nan or n_inf.
-            A metric that only one side has gets one check, under its first statistic.
+        metric: name of the metric, or of a computation graph.
+        statistic: what was compared: a name of `tracking.model.STATISTICS`, or n, n_nan or n_inf;
+            of a computation graph the number of its nodes. A metric that only one side has gets one
+            check, under its first statistic.
         verdict: what was found.
         baseline: the baseline's value, of several the median or for counts the nearest; None where
             it has none.
@@ -57,6 +58,9 @@ class Check:
             in 80 % of runs by the statistical rule's screen. None where no size of change decides.
         warning: what makes the verdict less than it seems, in one line.
         direction: which way the statistic gets better, where a value was compared.
+        at_most: the worst that the verdict may do to the test, `show` or `warn`; empty where the
+            verdict alone decides.
+        details: more of what a reader has to know, a line each.
     """
 
     metric: str
@@ -69,6 +73,8 @@ class Check:
     detectable: float | None = None
     warning: str = ""
     direction: Direction | None = None
+    at_most: str = ""
+    details: tuple[str, ...] = ()
 
     @property
     def change(self) -> float | None:

@@ -85,7 +85,8 @@ def check_as_plain(check: Check) -> dict[str, Any]:
     plain |= {name: encode_number(plain[name]) for name in _NUMBERS}
     plain["verdict"] = check.verdict.value  # xdist sends no enums
     plain["direction"] = check.direction and check.direction.value
-    return {name: value for name, value in plain.items() if value is not None and value != ""}
+    plain["details"] = list(check.details)
+    return {name: value for name, value in plain.items() if value not in (None, "", [])}
 
 
 def check_from_plain(plain: dict[str, Any]) -> Check:
@@ -102,5 +103,7 @@ def check_from_plain(plain: dict[str, Any]) -> Check:
         message=plain.get("message", ""),
         warning=plain.get("warning", ""),
         direction=None if direction is None else Direction(direction),
+        at_most=plain.get("at_most", ""),
+        details=tuple(plain.get("details", ())),
         **{name: decode_number(plain.get(name)) for name in _NUMBERS},
     )

@@ -28,11 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from tracking.errors import BaselineError
 from tracking.model import Verdict
-from tracking.regression.baseline import Sample, parse_sample, sample_text
 from tracking.regression.reviewed_json import (
     MEND,
     as_object,
-    block_text,
     checked_version,
     members_of,
     object_text,
@@ -42,6 +40,7 @@ from tracking.regression.reviewed_json import (
     write_text,
     wrong,
 )
+from tracking.regression.sample import Sample, parse_samples, samples_text, version_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,8 +48,8 @@ if TYPE_CHECKING:
 
     from tracking.regression.checks import Check
 
-FORMAT_VERSION = 1
-"""Version of the file format that is written, and the only one that is read."""
+FORMAT_VERSION = 2
+"""Version of the newest file format; one of tests without graphs is written as version 1."""
 
 
 class Kind(StrEnum):
@@ -58,6 +57,7 @@ class Kind(StrEnum):
 
     NEW = "new"
     WORSE = "worse"
+    CHANGED = "changed"  # a computation graph
     BETTER = "better"
     REMOVED = "removed"
     REWRITTEN = "rewritten"  # within what is allowed, in other digits
@@ -71,12 +71,12 @@ _KINDS = {
     Verdict.NON_FINITE: Kind.WORSE,
     Verdict.TRUNCATED: Kind.WORSE,
     Verdict.NOT_COMPARABLE: Kind.WORSE,
-    Verdict.GRAPH_CHANGED: Kind.WORSE,
+    Verdict.GRAPH_CHANGED: Kind.CHANGED,
     Verdict.IMPROVED: Kind.BETTER,
     Verdict.WITHIN: Kind.REWRITTEN,
     Verdict.UNDERPOWERED: Kind.REWRITTEN,
 }
-_ORDER = (Kind.REWRITTEN, Kind.BETTER, Kind.NEW, Kind.WORSE, Kind.REMOVED)
+_ORDER = (Kind.REWRITTEN, Kind.BETTER, Kind.NEW, Kind.CHANGED, Kind.WORSE, Kind.REMOVED)
 
 
 @dataclass(frozen=True)
@@ -177,23 +177,18 @@ def dump_pending(pending: Pending) -> str:
     files: dict[str, dict[str, str]] = {}
     for (baseline, key), test in sorted(pending.tests.items()):
         where = f"baselines > {baseline} > {key}"
-        if not test.samples:
-            raise BaselineError(f"{where}: what is pending needs at least one sample")
-        samples = [
-            sample_text(sample, f"{where} > samples > {index}")
-            for index, sample in enumerate(test.samples)
-        ]
         files.setdefault(baseline, {})[key] = object_text(
             {
                 "test": on_one_line(test.test),
                 "kinds": on_one_line({name: str(test.kinds[name]) for name in sorted(test.kinds)}),
-                "samples": block_text("[", samples, "]"),
             }
+            | samples_text(test.samples, None, where)
         )
+    samples = (sample for test in pending.tests.values() for sample in test.samples)
     return (
         object_text(
             {
-                "version": str(FORMAT_VERSION),
+                "version": str(version_for(samples, FORMAT_VERSION)),
                 "root": on_one_line(pending.root),
                 "variant_keys": on_one_line(list(pending.variant_keys)),
                 "baselines": object_text({name: object_text(of) for name, of in files.items()}),
@@ -224,12 +219,10 @@ def parse_pending(text: str) -> Pending:
 
 
 def _parse_test(value: Any, where: str) -> PendingTest:
-    members = members_of(value, where, ("test", "kinds", "samples"))
-    samples = members["samples"]
+    members = members_of(value, where, ("test", "kinds", "samples"), ("graphs",))
+    samples, _ = parse_samples(members, where)
     if not isinstance(members["test"], str):
         raise wrong(f"{where} > test", "a node id", members["test"])
-    if not isinstance(samples, list) or not samples:
-        raise wrong(f"{where} > samples", "a list of at least one sample", samples)
     kinds = as_object(members["kinds"], f"{where} > kinds")
     for name, kind in kinds.items():
         if kind not in tuple(Kind):
@@ -239,9 +232,7 @@ def _parse_test(value: Any, where: str) -> PendingTest:
     return PendingTest(
         test=members["test"],
         kinds={name: Kind(kind) for name, kind in kinds.items()},
-        samples=tuple(
-            parse_sample(item, f"{where} > samples > {i}") for i, item in enumerate(samples)
-        ),
+        samples=samples,
     )
 
 

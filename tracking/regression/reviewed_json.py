@@ -229,7 +229,7 @@ def wrong(where: str, wanted: str, value: Any) -> BaselineError:
 
 
 def checked_version(tree: Any, newest: int, keys: Sequence[str]) -> dict[str, Any]:
-    """Return the members of a file's tree: its version, which has to be `newest`, and `keys`.
+    """Return the members of a file's tree: its version, 1 to `newest`, and `keys`.
 
     Raises:
         BaselineError: it is newer, or nothing of ours.
@@ -239,6 +239,6 @@ def checked_version(tree: Any, newest: int, keys: Sequence[str]) -> dict[str, An
         problem = f"format {version} is newer than {newest}, the newest this version reads"
         raise BaselineError(f"version: {problem}; upgrade pytest-sgtrack")
     members = members_of(tree, "top level", ("version", *keys))
-    if type(version) is not int or version != newest:
-        raise wrong("version", f"the number {newest}", version)
+    if type(version) is not int or version < 1:
+        raise wrong("version", f"a number from 1 to {newest}", version)
     return members

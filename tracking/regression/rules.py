@@ -35,7 +35,7 @@ from tracking.regression.student import has_scipy
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from tracking.regression.baseline import Sample
+    from tracking.regression.sample import Sample
     from tracking.regression.settings import MetricSettings
 
 

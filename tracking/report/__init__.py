@@ -8,7 +8,7 @@ from tracking.report.formats import check_format, render
 from tracking.report.github import annotations, step_summary
 from tracking.report.junit import properties
 from tracking.report.terminal import Line, lines
-from tracking.report.words import checks_table, messages_beside
+from tracking.report.words import checks_table, said_beside
 
 __all__ = [
     "ACTIONS",
@@ -21,8 +21,8 @@ __all__ = [
     "checks_table",
     "deciding_check",
     "lines",
-    "messages_beside",
     "properties",
     "render",
+    "said_beside",
     "step_summary",
 ]

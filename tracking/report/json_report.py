@@ -160,6 +160,8 @@ _CHECK = read.record(
     message=read.text,
     warning=read.text,
     direction=read.optional(read.enum_of(Direction)),
+    at_most=read.text,
+    details=read.sequence(read.text),
 )
 _CURVE = read.record(
     Curve, n=read.integer, steps=read.sequence(read.integer), values=read.sequence(read.number)

@@ -144,31 +144,32 @@ def verdict_text(test: TestReport) -> str:
 
 def is_worth_a_look(test: TestReport) -> bool:
     """Tell whether a reader has to know of a test: it was not simply green."""
-    return bool(test.action != "pass" or test.notes or _warnings(test))
+    has_warning = any(check.warning for check in test.checks)
+    return bool(test.action != "pass" or test.notes or has_warning)
 
 
 def reasons(test: TestReport) -> list[str]:
     """Return why the verdict is what it is, and what makes it less than it seems."""
-    return _said(test.message, *_warnings(test))
+    return _said(test.message, *(check.warning for check in test.checks))
 
 
 def findings(test: TestReport) -> list[str]:
     """Return all that a table of the checks cannot say, the reason of the verdict first."""
-    others = messages_beside(test.deciding_check, test.checks)
-    return _said(test.message, *others, *_warnings(test), *test.notes)
+    first = test.deciding_check
+    own = [first.message, *first.details] if first else []
+    return _said(*own, *said_beside(first, test.checks), *test.notes)
 
 
-def messages_beside(first: Check | None, checks: Iterable[Check]) -> list[str]:
-    """Return what the other checks say beside `first`, and a table of them all cannot."""
-    return [
-        check.message
-        for check in checks
-        if check is not first and check.verdict not in _SAID_BY_TABLE and check.message
-    ]
+def said_beside(first: Check | None, checks: Iterable[Check]) -> list[str]:
+    """Return what the checks say beside the message of `first`, and a table of them all cannot."""
+    return [text for check in checks for text in _said_by(check, is_first=check is first) if text]
 
 
-def _warnings(test: TestReport) -> list[str]:
-    return [check.warning for check in test.checks if check.warning]
+def _said_by(check: Check, is_first: bool) -> Sequence[str]:
+    if is_first:
+        return (check.warning,)
+    message = "" if check.verdict in _SAID_BY_TABLE else check.message
+    return message, check.warning, *check.details
 
 
 def _said(*texts: str) -> list[str]:
