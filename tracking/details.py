@@ -297,7 +297,7 @@ def _media(
     for stored in db.get_graphs(run_id):
         drawn = {"name": stored.name, **stored.overview()}
         if len(drawn.get("nodes", ())) > _MAX_NODES:
-            left_out.append(f"graph {stored.name} of {stored.n_nodes} nodes")
+            left_out.append(f"graph {stored.name!r} of {stored.n_nodes} nodes")
         else:
             graphs.append(drawn)
     return histograms, images, texts, graphs

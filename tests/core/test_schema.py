@@ -195,7 +195,7 @@ def dump(path):
 
 
 def structure(path):
-    """What SQLite knows of each table, and the text of all the schema has beside tables."""
+    """Texts in the schema but of tables, what SQLite knows of those, the header, their texts."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
         tables = [name for kind, name, _, _ in rows if kind == "table"]
