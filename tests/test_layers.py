@@ -92,10 +92,6 @@ ALLOWED = {
     "callbacks.sklearn": {"callbacks.recording", "errors"},
     "callbacks.transformers": {"callbacks.recording"},
     "callbacks.xgboost": {"callbacks.recording"},
-    "details": {
-        *("attempts", "media", "model", "regression", "report.changes", "report.curve"),
-        "report.data",
-    },
     "importers": {
         *("arguments", "connection", "errors", "importers.event_file", "importers.mlflow"),
         *("importers.model", "importers.original", "importers.store", "importers.tensorboard"),
@@ -162,6 +158,11 @@ ALLOWED = {
         *("errors", "graph.fingerprint", "graph.text", "regression.reviewed_json"),
     },
     "regression.sample": {"errors", "model", "regression.graph_sample", "regression.reviewed_json"},
+    "details": {
+        *("attempts", "errors", "graph.marks", "graph.seed", "media", "model", "regression"),
+        *("report.changes", "report.curve", "report.data"),
+    },
+    "graph.marks": {"graph.diff"},
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.accepted": {"model", "regression"},
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},

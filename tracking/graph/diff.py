@@ -96,8 +96,8 @@ def lines(difference: GraphDiff, limit: int = 20) -> list[str]:
     before, after = difference.before, difference.after
     texts = [
         *(_change_text(difference, a, b) for a, b in difference.changed[:limit]),
-        *(f"removed: {_node_text(before, number)}" for number in difference.removed[:limit]),
-        *(f"added: {_node_text(after, number)}" for number in difference.added[:limit]),
+        *(f"removed: {node_text(before, number)}" for number in difference.removed[:limit]),
+        *(f"added: {node_text(after, number)}" for number in difference.added[:limit]),
     ][:limit]
     n = len(difference)
     if difference.renumbered:
@@ -345,10 +345,11 @@ def _change_text(difference: GraphDiff, a: int, b: int) -> str:
         parts = [f"takes {len(before.inputs)} -> {len(after.inputs)} inputs"]
         if len(before.inputs) == len(after.inputs):
             parts = ["takes other inputs, or is another output"]
-    return f"changed: {_node_text(difference.before, a)}: {', '.join(parts)}"
+    return f"changed: {node_text(difference.before, a)}: {', '.join(parts)}"
 
 
-def _node_text(graph: Graph, number: int) -> str:
+def node_text(graph: Graph, number: int) -> str:
+    """Return what a node is, for people: `relu in net/1 float32[4, 8]`."""
     kind = graph[number].kind
     shape = "" if kind.shape is None else _value_text(kind.shape)
     place = f" in {kind.namespace}" if kind.namespace else ""

@@ -102,6 +102,15 @@ def graph_of_json(graph_data: Any) -> Graph:
     Raises:
         InvalidArgumentError: it is no such data; says what is wrong with it.
     """
+    return graph_with_ids(graph_data)[0]
+
+
+def graph_with_ids(graph_data: Any) -> tuple[Graph, list[Any]]:
+    """Return what `graph_of_json` does, and of each node the id that its tensor has in the data.
+
+    Raises:
+        InvalidArgumentError: see `graph_of_json`.
+    """
     check_graph_data(graph_data)
     try:
         return _graph(graph_data)
@@ -113,7 +122,7 @@ def graph_of_json(graph_data: Any) -> Graph:
         ) from error
 
 
-def _graph(data: dict[str, Any]) -> Graph:
+def _graph(data: dict[str, Any]) -> tuple[Graph, list[Any]]:
     fields = {node["id"]: node for node in data["nodes"]}
     tensors = [name for name, node in fields.items() if node["type"] == "tensor"]
     is_operation = {name: node["type"] == "operation" for name, node in fields.items()}
@@ -149,7 +158,7 @@ def _graph(data: dict[str, Any]) -> Graph:
         operation = fields[made_by[name]]["label"] if name in made_by else None
         kind = _kind(fields[name], operation, bool(inputs), taker(name) not in unordered)
         builder.add(kind, [number_of[source] for source in inputs])
-    return builder.build(number_of[name] for name in outputs)
+    return builder.build(number_of[name] for name in outputs), order
 
 
 def _kind(
