@@ -1,4 +1,4 @@
-"""Capturing, fingerprinting, packing and comparing graphs, over bare walks of the same objects."""
+"""Capturing, storing and comparing graphs, over bare walks of the same objects."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import importlib
 import importlib.util
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.measure import ROOT, Estimate, Lab, Row, cpu_s, interleaved, median, ratio
+from tracking import ExperimentDBManager
 from tracking.graph.capture import capture
 from tracking.graph.diff import diff
 from tracking.graph.fingerprint import fingerprint
@@ -17,18 +19,20 @@ from tracking.graph.text import pack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tracking.graph.model import Graph
+
 _BOUND = 6.0
 _GROWTH_BOUND = 1.5
 _MEMORY_BOUND_MIB = 1024.0
 _DIFF_BOUND = 3.0
 _AUTOGRAD_BOUND = 6.0
+_AGAIN_BOUND = 1.5
 _OPS = ("add", "mul", "relu", "matmul")
 _PEAK = """
-import resource
-from benchmarks.graphs import capture, chain, fingerprint, pack
+import resource, sys
+from benchmarks.graphs import ExperimentDBManager, capture, chain, save_anew
 root = chain({n})
-graph = capture(root)
-fingerprint(graph), pack(graph)
+save_anew(ExperimentDBManager(sys.argv[1]), capture(root))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
@@ -69,7 +73,8 @@ def rows(lab: Lab) -> list[Row]:
         *(_over_walk(n, "tuples", costs, n == long) for n, costs in tuples.items()),
         _over_walk(long, "sets", sets, has_bound=True),
         _growth(tuples[sizes[0]], sizes[0], tuples[long], long),
-        _memory(long),
+        *_storing(lab, sizes[0], long),
+        _memory(lab, long),
         _comparison(lab),
         _autograd(lab),
     ]
@@ -134,8 +139,65 @@ def _growth(short: Costs, n_short: int, long: Costs, n_long: int) -> Row:
     )
 
 
-def _memory(n: int) -> Row:
-    command = [sys.executable, "-c", _PEAK.format(n=n)]
+def save_anew(db: ExperimentDBManager, graph: Graph, n_times: int = 1) -> float:
+    """Return the seconds it takes to save a graph that is not there, or the last of some times."""
+    runs = [db.create_run() for _ in range(n_times)]
+    cost = [cpu_s(lambda: db.save_graph(run_id, graph)) for run_id in runs][-1]  # noqa: B023
+    for run_id in runs:
+        db.delete_run(run_id)
+    return cost
+
+
+def _storing(lab: Lab, short: int, long: int) -> list[Row]:
+    costs = {n: _costs_of_storing(lab, n) for n in (short, long)}
+    once_s = {
+        n: tuple(map(sum, zip(of["capture"], of["store"], strict=True))) for n, of in costs.items()
+    }
+    walk_s, again_s, hash_s = (costs[long][side] for side in ("walk", "again", "fingerprint"))
+    once_us, short_us, walk_us, again_us, hash_us = (
+        1e6 * median(part) for part in (once_s[long], once_s[short], walk_s, again_s, hash_s)
+    )
+    return [
+        Row(
+            f"graph: capture, fingerprint and store {long:,} operations over a bare walk",
+            ratio(once_s[long], walk_s),
+            f"{once_us:.2f} us against {walk_us:.2f} us a node",
+            _BOUND,
+        ),
+        Row(
+            f"graph: all that for a node of {long:,} over a node of {short:,}",
+            Estimate.of([once_us / short_us]),
+            f"{once_us:.2f} us against {short_us:.2f} us",
+            _GROWTH_BOUND,
+        ),
+        Row(
+            f"graph: store one of {long:,} operations that is there already over its fingerprint",
+            ratio(again_s, hash_s),
+            f"{again_us:.2f} us against {hash_us:.2f} us a node",
+            _AGAIN_BOUND,
+        ),
+    ]
+
+
+def _costs_of_storing(lab: Lab, n: int) -> dict[str, tuple[float, ...]]:
+    """Return seconds a node, by round, of each step."""
+    root = chain(n)
+    graph = capture(root)
+    with closing(ExperimentDBManager(lab.folder / f"graphs of {n}.db")) as db:
+        sides: dict[str, Callable[[], float]] = {
+            "walk": lambda: cpu_s(lambda: _walk_tensors(root)),
+            "capture": lambda: cpu_s(lambda: capture(root)),
+            "fingerprint": lambda: cpu_s(lambda: fingerprint(graph)),
+            "store": lambda: save_anew(db, graph),
+            "again": lambda: save_anew(db, graph, n_times=2),
+        }
+        measured = interleaved(sides, lab.amount(5, 1))
+    return {side: tuple(cost / len(graph) for cost in costs) for side, costs in measured.items()}
+
+
+def _memory(lab: Lab, n: int) -> Row:
+    path = lab.folder / "memory of graphs.db"
+    command = [sys.executable, "-c", _PEAK.format(n=n), str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return Row(
         f"graph: memory of a process that does so for {n:,} operations",
