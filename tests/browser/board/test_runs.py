@@ -114,6 +114,7 @@ def test_deleting_names_the_runs_and_asks_first(table, board):
     dialog.get_by_role("button", name="Delete", exact=True).click()
     dialog.wait_for(state="hidden")
     assert len(shown(table)) == len(board.experiments["pytest.db"]) == 10
+    assert "runs=" not in table.url
 
 
 def test_a_server_that_only_reads_offers_no_deleting(open_board, board):

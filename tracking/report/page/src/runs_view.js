@@ -171,12 +171,13 @@ function create({ store, api, runs, trouble, config, signal }) {
           update(store.state, store.state);
           row.querySelector("button").focus();
         };
+        const [path, ownName] = nodeidParts(own);
         const newest = members.reduce((a, b) => (b.started_at > a.started_at ? b : a));
         replace(
           row,
           el("td", { class: "choice" }),
           el("td", { class: "number run-number" }),
-          el("td", { class: "run-cell" }, el("button", { type: "button", class: "group-opener", "aria-expanded": String(isOpen), onclick: toggle }, name(own, { class: "own" }), el("span", { class: "muted" }, ` ${counted(members.length, "run")}`))),
+          el("td", { class: "run-cell" }, el("button", { type: "button", class: "group-opener", "aria-expanded": String(isOpen), onclick: toggle }, path && name(path, { class: "path" }), name(ownName, { class: "own" }), el("span", { class: "muted" }, ` ${counted(members.length, "run")}`))),
           el("td", {}, verdictOf(newest)),
           el("td", { class: "wide" }, outcomeOf(newest)),
           el("td", { class: "started" }, when(newest.started_at)),

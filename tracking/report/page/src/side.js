@@ -25,7 +25,7 @@ export function sideList({ store, runs, pin }) {
     "div",
     { class: "side-content", id: "side-content" },
     search.node,
-    el("div", { class: "side-tools" }, all, none, button("Newest", () => store.set({ runs: "" })), said),
+    el("div", { class: "side-tools" }, all, none, button("Newest", runs.chooseNewest), said),
     el("label", { class: "toggle" }, following, "Follow new runs"),
     body,
     rest,
