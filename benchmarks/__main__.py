@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import (
+    board,
     disk,
     imports,
     plugin_off,
@@ -32,6 +33,7 @@ _TOPICS = {
     "plugin_on": plugin_on.rows,
     "processes": processes.rows,
     "runs": runs.rows,
+    "board": board.rows,
 }
 _BUILD = ROOT / "build" / "benchmarks"  # on the disk of the checkout: /tmp may be in memory
 _QUICK = "A quick run, to see that everything works: its figures and verdicts mean nothing."

@@ -134,12 +134,14 @@ def asset(experiments):
 class Served:
     """A dashboard in a process of its own."""
 
-    def __init__(self, process, address):
+    def __init__(self, process, address, http):
         self.process = process
         self.address = address
+        self.headers = {}
+        self._http = http
 
-    def get(self, path, **params):
-        return httpx.get(f"{self.address}{path}", params=params or None, timeout=30)
+    def get(self, path, /, **params):
+        return self._http.get(f"{self.address}{path}", params=params or None)
 
 
 @contextmanager
@@ -158,8 +160,8 @@ def serving(folder, *options):
         while "http://" not in lines[-1] and lines[-1]:
             lines.append(process.stdout.readline())
         assert "http://" in lines[-1], process.stderr.read()
-        served = Served(process, lines[-1].strip().rstrip("/"))
-        yield served
+        with httpx.Client(timeout=30) as http:
+            yield Served(process, lines[-1].strip().rstrip("/"), http)
     finally:
         process.send_signal(signal.SIGINT)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import shutil
 import struct
@@ -34,6 +35,7 @@ from tracking.summary import summarize
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "tracking" / "report" / "page"
+AXE = PAGE / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM_ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -155,6 +157,26 @@ def is_foreign(url):
     return not url.startswith(("file:", "data:"))
 
 
+@pytest.fixture(scope="session")
+def serious_findings():
+    """Asks axe what on a page keeps some readers out."""
+    if not AXE.exists():
+        pytest.fail(f"{AXE} is missing; `python hatch_build.py` installs it", pytrace=False)
+    code = AXE.read_text(encoding="utf-8")
+
+    def serious_findings(page):
+        page.evaluate(code)
+        found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+        return [
+            f"{one['id']}: {node['html'][:200]} {node.get('failureSummary')}"
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"][:3]
+        ]
+
+    return serious_findings
+
+
 # Samples
 
 
@@ -186,6 +208,12 @@ def check_of():
 def make_graph():
     """Makes a graph of so many layers."""
     return make_graph_data
+
+
+@pytest.fixture(scope="session")
+def transformer():
+    """The graph of a transformer of two layers, captured from PyTorch."""
+    return json.loads((ROOT / "tests/assets/graph_transformer.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

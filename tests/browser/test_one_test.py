@@ -208,24 +208,6 @@ def test_steps_of_images_and_histograms_can_be_walked(open_test, red):
     assert picture.evaluate("(one) => [one.naturalWidth, one.width]") == [16, 224]
 
 
-def test_a_graph_is_drawn_up_to_a_size_and_then_listed(open_test, make_test, make_run, make_graph):
-    graphs = [make_graph(10), make_graph(120), {"nodes": [3, {"id": 1}], "edges": [None]}]
-    page = open_test(make_test(run=make_run(graphs=graphs)))
-    small, large, odd = page.locator(".cards-graphs .card").all()
-    small.locator("svg .node").first.wait_for()
-    assert small.locator("svg .node").count() == 31
-    assert small.locator("svg .edge").count() == 30
-    assert large.locator("svg").count() == 0
-    assert "361 nodes" in large.inner_text()
-    large.locator("summary").click()
-    large.locator("table").first.wait_for()
-    assert large.locator("table").first.locator("tbody td").all_inner_texts() == [
-        *("relu", "60"),
-        *("matmul", "60"),
-    ]
-    assert "1 node, 0 edges" in odd.inner_text()
-
-
 def test_values_that_are_not_finite_are_said_and_drawn(open_test, make_test, make_run, metric):
     values = [1.0] * 30
     clean = metric("y", values=values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from tracking.model import Verdict
 from tracking.report.data import Change, Death, ReportData, Text
 
-AXE = Path(__file__).parents[2] / "tracking/report/page/node_modules/axe-core/axe.min.js"
 HOSTILE = {
     "image": "<img src=x onerror=alert(1)>",
     "script": "</script><script>alert(1)</script>",
@@ -126,21 +124,13 @@ def test_charts_are_drawn_when_they_come_near_and_all_for_print(
 
 @pytest.mark.parametrize("place", ["list", "test"])
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 380)])
-def test_axe_finds_nothing_serious(open_page, session_report, scheme, place, width):
-    if not AXE.exists():
-        pytest.fail(f"{AXE} is missing; `python hatch_build.py` installs it", pytrace=False)
+def test_axe_finds_nothing_serious(
+    open_page, session_report, serious_findings, scheme, place, width
+):
     fragment = f"test={quote(session_report.tests[0].nodeid)}" if place == "test" else ""
     page = open_page(session_report, fragment, width=width, color_scheme=scheme)
     for disclosure in (".session", ".metric:first-child", ".cards-graphs"):
         summary = page.locator(f"{disclosure} summary")
         if summary.is_visible():
             summary.click()
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    serious = [
-        f"{one['id']}: {node['html'][:200]} {node.get('failureSummary')}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"][:3]
-    ]
-    assert serious == []
+    assert serious_findings(page) == []

@@ -54,6 +54,9 @@ class Reader:
     Args:
         database: name of its file; None for one who watches which databases there are.
         runs: uuids of the runs whose records are wanted; empty for all.
+
+    Attributes:
+        is_greeted: whether it was told that from now on all is told.
     """
 
     def __init__(self, database: str | None, runs: Collection[str] = ()) -> None:
@@ -64,6 +67,12 @@ class Reader:
         self._is_behind = False
         self._is_over = False
         self._something = asyncio.Event()
+        self.is_greeted = False
+
+    def greet(self) -> None:
+        """Say that from now on all is told: what is read afterwards leaves no gap."""
+        self.is_greeted = True
+        self.put(Wire(None, as_event("hello", {"database": self.database})))
 
     def put(self, wire: Wire) -> None:
         """Have an event fetched, or the reader told to load anew where too many wait."""
@@ -130,7 +139,6 @@ class Hub:
                 return
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._watch())
-            yield as_event("hello", {"database": database, "heartbeat_s": HEARTBEAT_S})
             while True:
                 try:
                     text = await asyncio.wait_for(reader.fetch(), HEARTBEAT_S)
@@ -158,6 +166,9 @@ class Hub:
             for name in watched:
                 events = await anyio.to_thread.run_sync(self._look, name, limiter=one_at_a_time)
                 self._distribute(name, events)
+            for reader in self._readers:
+                if not reader.is_greeted and reader.database in (None, *watched):
+                    reader.greet()
             if turn % _FOLDER_EVERY == 0:
                 before = names
                 names = await anyio.to_thread.run_sync(self._folder.names, limiter=one_at_a_time)
@@ -177,5 +188,5 @@ class Hub:
         for event in events:
             wire = Wire(event.run, as_event(event.kind, event.data))
             for reader in self._readers:
-                if database is None or reader.database == database:
+                if reader.is_greeted and database in (None, reader.database):
                     reader.put(wire)

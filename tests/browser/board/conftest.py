@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
 import pytest
 
+from tracking.report.data import ReportData
+from tracking.report.json_report import dump
+from tracking.summary import summarize
+
 ROOT = Path(__file__).parents[3]
 DIST = ROOT / "tracking" / "report" / "page" / "dist"
+SRC = DIST.parent / "src"
 ORIGIN = "http://board.test"
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 POLICY = (
@@ -58,6 +65,7 @@ class Board:
         self.details = {}
         self.asked = []
         self.failing = {}
+        self.said = {}
         self.page = None
 
     def add(self, name="train", db="pytest.db", *, curves=None, n=50, **changes):
@@ -143,6 +151,9 @@ class Board:
         for part, said in self.failing.items():
             if part in path:
                 return said
+        if path in self.said:
+            said = self.said[path]
+            return 200, said(asked) if callable(said) else said
         if path == "/api/config":
             return 200, self.config
         if path == "/api/databases":
@@ -261,3 +272,168 @@ def until():
 def address_of():
     """Returns the fragment of a state."""
     return lambda **state: "&".join(f"{key}={quote(value)}" for key, value in state.items())
+
+
+# What the views of one run, two runs, hyper-parameters, media, graphs and history are told
+
+
+def as_summary(values):
+    return {
+        field: encoded(value) if isinstance(value, float) else value
+        for field, value in summarize(range(len(values)), list(map(float, values)))
+        .as_dict()
+        .items()
+    }
+
+
+def hparams_of(board, db="pytest.db"):
+    """What /api/hparams says of the runs there are."""
+    table = [
+        {
+            "run_id": run["run_id"],
+            "name": run["name"],
+            "status": run["status"],
+            "created_at": "2026-01-31 09:05:00",
+            "hparams": run["config"],
+            "metrics": {
+                metric: as_summary([float(value) for value in one["values"]])
+                for metric, one in series.items()
+            },
+        }
+        for run, series in board.experiments[db].values()
+    ]
+    return {"hparam_keys": [], "metric_keys": [], "runs": table}
+
+
+def details_of(run, test):
+    """What /api/runs/N/details says of a run that is a test's."""
+    report = ReportData(created_at=0, experiment="e", database="e.db", tests=[test])
+    return {"database": "pytest.db", "run": run, "report": json.loads(dump(report))}
+
+
+def diff_of(a, b, **parts):
+    """What /api/diff says of two runs."""
+    metrics = [
+        {"metric": metric, "statistic": statistic, "a": x, "b": y, "relative_change": None}
+        for metric, statistic, x, y in parts.pop("metrics", ())
+    ]
+    nothing = {part: [] for part in ("config", "environment", "graph", "graph_changes")}
+    return {
+        "database": "pytest.db",
+        "a": a,
+        "b": b,
+        "metrics": metrics,
+        "graph_nodes": [],
+        **nothing,
+        **parts,
+    }
+
+
+def history_of(test, runs, metrics=("loss",), n_left_out=0, problems=()):
+    """What /api/history says: `runs` are dicts of what their points say."""
+    points = [
+        {
+            "run_id": k + 1,
+            "uuid": f"{k:032x}",
+            "started_at": 1.7e9 + 86_400 * k,
+            "commit": f"{k:040x}",
+            "is_dirty": False,
+            "value": 1 + k / 10,
+            "relative_change": 0.1,
+            "outcome": "passed",
+            "verdict": "within",
+            "is_accepted": False,
+            **run,
+        }
+        for k, run in enumerate(runs)
+    ]
+    return {
+        "database": "pytest.db",
+        "test": test,
+        "metrics": [{"metric": one, "statistic": "tail", "runs": points} for one in metrics],
+        "n_left_out": n_left_out,
+        "problems": list(problems),
+    }
+
+
+def media_of(number, name="layer0"):
+    """What is said of a run's histograms, images and texts, by the end of its address."""
+    random = np.random.default_rng(number)
+    histograms = []
+    for step in range(0, 100, 10):
+        counts, edges = np.histogram(random.normal(step / 50, 1, 500), bins=20)
+        one = {"step": step, "bucket_edges": edges.tolist(), "bucket_counts": counts.tolist()}
+        histograms.append({**one, "log_time": 0, "n_non_finite": step // 50})
+    pixels = base64.b64encode(bytes([255, 0, 0, 0, 255, 0])).decode()
+    size = {"width": 2, "height": 1, "channels": 3}
+    images = [{"step": step, **size, "data_b64": pixels, "log_time": 0} for step in (0, 50)]
+    texts = [
+        {"step": step, "content": f"same\nat {step}\nend", "log_time": 0} for step in (0, 50, 90)
+    ]
+    return {
+        part: {"run_id": number, part: {name: items}}
+        for part, items in (("histograms", histograms), ("images", images), ("texts", texts))
+    }
+
+
+@pytest.fixture
+def answers():
+    """Makes what the server says beside lists and curves."""
+    return SimpleNamespace(
+        details=details_of, diff=diff_of, history=history_of, hparams=hparams_of, media=media_of
+    )
+
+
+@pytest.fixture
+def full_board(board, answers, session_report, make_graph):
+    """A server with something to say to every view."""
+    red = session_report.tests[0]
+    runs = [board.add(red.nodeid, verdict="regressed" if k == 3 else "within") for k in range(4)]
+    board.details[red.nodeid] = answers.details(runs[3], red)
+    board.said["/api/hparams"] = answers.hparams(board)
+    pairs = [("train/loss", "tail", 0.3, 0.4), ("train/loss", "n", 50, 50), ("lr", "tail", 1, 1)]
+    board.said["/api/diff"] = answers.diff(
+        runs[2],
+        runs[3],
+        metrics=pairs,
+        config=[{"name": "lr", "a": 0.1, "b": 0.2}, {"name": "batch", "a": 32, "b": 32}],
+        environment=[{"name": "numpy", "a": "2.0.1"}],
+        graph=[{"name": "relu", "a": 1, "b": 2}],
+        graph_changes=["graph 1: added: relu"],
+        graph_nodes=[
+            {"a": {"changed": [], "lacking": ["t1"]}, "b": {"changed": ["t2"], "lacking": ["t3"]}}
+        ],
+    )
+    points = [{"is_accepted": True}, {"value": None, "verdict": None}, {"verdict": "regressed"}, {}]
+    board.said["/api/history"] = answers.history(red.nodeid, points)
+    for run in runs:
+        for part, said in answers.media(run["run_id"]).items():
+            board.said[f"/api/runs/{run['run_id']}/{part}"] = said
+        graphs = [{"id": 1, "graph": make_graph(run["run_id"]), "created_at": 0}]
+        board.said[f"/api/runs/{run['run_id']}/graphs"] = {"run_id": 1, "graphs": graphs}
+    return board
+
+
+@pytest.fixture(scope="session")
+def pure(browser):
+    """Calls what modules of the page's sources export: `pure(module, expression, *arguments)`.
+
+    In the expression `m` is the module, `args` what is given.
+    """
+    context = browser.new_context()
+    page = context.new_page()
+
+    def answer(route):
+        name = urlsplit(route.request.url).path.rpartition("/")[2]
+        text = (SRC / name).read_text(encoding="utf-8") if name else "<!doctype html>"
+        route.fulfill(body=text, content_type=TYPES["js" if name else "html"])
+
+    page.route("**/*", answer)
+    page.goto(f"{ORIGIN}/")
+
+    def pure(module, expression, *arguments):
+        code = f"async (args) => {{ const m = await import('/{module}.js'); return {expression}; }}"
+        return page.evaluate(code, list(arguments))
+
+    yield pure
+    context.close()

@@ -13,7 +13,7 @@ export function graphPairs(lists) {
 export function withMarks([before, after], nodes) {
   if (!nodes || !before || !after) return [before, after];
   return [
-    { ...before, changed: [...nodes.a.changed, ...nodes.a.lacking] },
-    { ...after, changed: nodes.b.changed, added: nodes.b.lacking },
+    { ...before, compared_with: "the other run", changed: [...nodes.a.changed, ...nodes.a.lacking] },
+    { ...after, compared_with: "the other run", changed: nodes.b.changed, added: nodes.b.lacking },
   ];
 }

@@ -54,6 +54,7 @@ function create({ store, api, runs, trouble, signal }) {
       a.show(choices, ids[0] ?? "");
       b.show(choices, ids[1] ?? "");
       alone.hidden = ids.length < 2;
+      if (!runs.isLoaded) return null;
       if (!ids.length) {
         loader.forget();
         return render({ sides: [], nodes: [] });

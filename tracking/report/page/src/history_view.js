@@ -124,8 +124,8 @@ function pastOf({ started_at: created, ...point }) {
 function runsTable(metrics, store) {
   const rows = metrics[0].runs
     .map((run, index) => [
-      el("a", { href: store.address({ view: "run", run: String(run.run_id) }) }, `run ${run.run_id}`),
-      when(run.started_at),
+      el("a", { href: store.address({ view: "run", run: String(run.run_id) }), class: "nowrap" }, `run ${run.run_id}`),
+      el("span", { class: "nowrap" }, when(run.started_at)),
       run.commit ? el("code", {}, run.commit.slice(0, 9) + (run.is_dirty ? "-dirty" : "")) : "–",
       pill(run.verdict, tone(run.verdict)),
       run.outcome ?? "–",

@@ -73,7 +73,8 @@ export function hparamsTable({ store, onHover, onSorted }) {
     node,
     show,
     highlight(row) {
-      for (const [own, tr] of rowOf) tr.classList.toggle("is-hovered", own === row);
+      body.querySelector(".is-hovered")?.classList.remove("is-hovered");
+      rowOf.get(row)?.classList.add("is-hovered");
     },
   };
 }

@@ -14,6 +14,7 @@ import { onThemeChange } from "./theme.js";
 
 const STATISTICS = ["last", "tail", "min", "max", "mean"];
 const REFRESH_MS = 3_000;
+const TABLE_MS = 120;
 
 export const hparamsView = { key: "hparams", title: "Hyper-parameters", create };
 
@@ -85,23 +86,24 @@ function create({ store, api, live, runs, trouble, signal }) {
     showTools(keys);
     const colourOf = colours();
     lines.show({ rows, axes, brushes, chosen: new Set(inside()), colourOf });
-    showInside(colourOf);
+    drawPoints(colourOf);
+    showInside();
   }
 
-  function showInside(colourOf = colours()) {
+  function showInside() {
     const found = inside();
     status.textContent = found.length < rows.length ? `${found.length} of ${counted(rows.length, "run")}` : counted(rows.length, "run");
     clear.hidden = !brushes.size;
     table.show(shownColumns(), found);
-    showPoints(new Set(found), colourOf);
+    points?.keep(new Set(found));
   }
 
-  function showPoints(found, colourOf) {
+  function drawPoints(colourOf = colours()) {
     const [x, y] = [axisOfKey(chosen.x ?? usual.across), axisOfKey(chosen.y ?? usual.metric)];
-    points = null;
-    if (!x || !y || !pointsHost.clientWidth) return replace(pointsHost);
-    points = scatter({ width: pointsHost.clientWidth, rows, chosen: found, xAxis: x, yAxis: y, colourOf, onHover: hover, onOpen: open });
-    return replace(pointsHost, points.node);
+    const isThere = x && y && pointsHost.clientWidth;
+    points = isThere ? scatter({ width: pointsHost.clientWidth, rows, xAxis: x, yAxis: y, colourOf, onHover: hover, onOpen: open }) : null;
+    replace(pointsHost, points?.node);
+    points?.keep(new Set(inside()));
   }
 
   function axisOfKey(key) {
@@ -118,7 +120,7 @@ function create({ store, api, live, runs, trouble, signal }) {
   function setBrushes(next, isOutside) {
     brushes = next;
     if (isOutside) render();
-    else showInside();
+    else showInsideSoon();
     return inside();
   }
 
@@ -166,12 +168,14 @@ function create({ store, api, live, runs, trouble, signal }) {
     store.set({ view: "run", run: refOf(row.run) });
   }
 
+  // A table takes longer than a frame: lines follow the pointer, the table comes after.
+  const showInsideSoon = throttled(showInside, TABLE_MS, signal);
   const refresh = throttled(() => loader.again(), REFRESH_MS, signal);
   live.subscribe((events) => {
     if (events.some(({ kind }) => kind === "runs" || kind === "reload")) refresh();
   }, signal);
-  onThemeChange(() => showInside(), signal);
-  const sizes = new ResizeObserver(() => showInside());
+  onThemeChange(() => drawPoints(), signal);
+  const sizes = new ResizeObserver(() => drawPoints());
   sizes.observe(pointsHost);
   signal.addEventListener("abort", () => sizes.disconnect());
 
@@ -197,7 +201,7 @@ function rampLegend({ column, scale }) {
 function select(label, onChoose) {
   const field = el("select", { onchange: () => onChoose(field.value) });
   return {
-    node: el("label", { class: "choice" }, el("span", {}, label), field),
+    node: el("label", { class: "labelled" }, el("span", {}, label), field),
     show(options, value) {
       replace(field, options.map(([key, words]) => el("option", { value: key, selected: key === value }, words)));
     },

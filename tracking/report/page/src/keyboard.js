@@ -8,6 +8,7 @@ const KEYS = [
   ["/", "filter the tests"],
   ["Esc", "leave the filter, close the test"],
   ["?", "this list"],
+  ["←  ↑  ↓  →", "in a graph, to the next box; Enter opens it, + and - zoom, 0 shows all"],
   ["drag", "zoom into a curve; double click resets"],
 ];
 

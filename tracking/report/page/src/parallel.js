@@ -26,6 +26,7 @@ export function parallelPlot({ onBrush, onHover, onOpen, onKind, signal }) {
   let shown = { rows: [], chosen: new Set(), axes: [], brushes: new Map(), colourOf: () => "" };
   let xs = [];
   let ys = [];
+  let colours = [];
   let hovered = null;
   let isAsked = false;
 
@@ -33,6 +34,7 @@ export function parallelPlot({ onBrush, onHover, onOpen, onKind, signal }) {
     shown = next;
     place();
     ys = shown.rows.map((row) => shown.axes.map((axis) => pixel(placeOf(row, axis))));
+    colours = shown.rows.map(shown.colourOf);
     replace(heads, shown.axes.map(head));
     replace(axesNode, shown.axes.map(axisNode));
     draw();
@@ -55,19 +57,23 @@ export function parallelPlot({ onBrush, onHover, onOpen, onKind, signal }) {
 
   function draw() {
     const ctx = cleared(lines);
-    const inside = [];
+    // Lines of one colour are one path: a thousand strokes would take longer than a frame.
+    const byColour = new Map([[null, []]]);
+    shown.rows.forEach((row, index) => {
+      const key = shown.chosen.has(row) ? colours[index] : null;
+      if (!byColour.has(key)) byColour.set(key, []);
+      byColour.get(key).push(index);
+    });
     ctx.lineWidth = 1;
     ctx.strokeStyle = colour("--edge");
-    shown.rows.forEach((row, index) => {
-      if (shown.chosen.has(row)) inside.push(index);
-      else stroke(ctx, index);
-    });
+    stroke(ctx, byColour.get(null));
+    byColour.delete(null);
     // Of many lines none may hide all others.
-    ctx.globalAlpha = Math.max(0.3, Math.min(0.9, 40 / inside.length));
+    ctx.globalAlpha = Math.max(0.3, Math.min(0.9, 40 / shown.chosen.size));
     ctx.lineWidth = 1.5;
-    for (const index of inside) {
-      ctx.strokeStyle = shown.colourOf(shown.rows[index]);
-      stroke(ctx, index);
+    for (const [own, indices] of byColour) {
+      ctx.strokeStyle = own;
+      stroke(ctx, indices);
     }
     drawHovered();
   }
@@ -76,16 +82,16 @@ export function parallelPlot({ onBrush, onHover, onOpen, onKind, signal }) {
     const ctx = cleared(above);
     const index = shown.rows.indexOf(hovered);
     if (index < 0) return;
-    for (const [style, width] of [[colour("--surface"), 7], [shown.colourOf(hovered), 3.2]]) {
+    for (const [style, width] of [[colour("--surface"), 7], [colours[index], 3.2]]) {
       ctx.strokeStyle = style;
       ctx.lineWidth = width;
-      stroke(ctx, index);
+      stroke(ctx, [index]);
     }
   }
 
-  function stroke(ctx, index) {
+  function stroke(ctx, indices) {
     ctx.beginPath();
-    ys[index].forEach((y, at) => ctx.lineTo(xs[at], y));
+    for (const index of indices) ys[index].forEach((y, at) => (at ? ctx.lineTo(xs[at], y) : ctx.moveTo(xs[at], y)));
     ctx.stroke();
   }
 
@@ -102,7 +108,7 @@ export function parallelPlot({ onBrush, onHover, onOpen, onKind, signal }) {
       "div",
       { class: `axis-head${column.isMetric ? " is-metric" : ""}`, title: column.name },
       name(column.name),
-      canBeLog && el("button", { type: "button", class: "small", "aria-pressed": String(isLog), "aria-label": `Logarithmic axis of ${column.name}`, onclick: () => onKind(column.key, isLog ? "linear" : "log") }, "log"),
+      canBeLog && el("button", { type: "button", class: "axis-kind", "aria-pressed": String(isLog), "aria-label": `log axis of ${column.name}`, onclick: () => onKind(column.key, isLog ? "linear" : "log") }, "log"),
     );
     const width = Math.min(space - 6, 2 * Math.min(xs[index], ROOM.side + space / 2));
     one.style.width = `${width}px`;
@@ -143,7 +149,9 @@ export function parallelPlot({ onBrush, onHover, onOpen, onKind, signal }) {
 
   axesNode.addEventListener("pointermove", (event) => {
     if (event.buttons) return;
-    const found = nearestLine(shown.rows, xs, ys, pointIn(axesNode, event));
+    const places = shown.rows.flatMap((row, index) => (shown.chosen.has(row) ? [index] : []));
+    const kept = [places.map((index) => shown.rows[index]), places.map((index) => ys[index])];
+    const found = nearestLine(kept[0], xs, kept[1], pointIn(axesNode, event));
     axesNode.classList.toggle("is-over", found !== null);
     if (found !== hovered) onHover(found, event);
     highlight(found);
@@ -157,7 +165,10 @@ export function parallelPlot({ onBrush, onHover, onOpen, onKind, signal }) {
   });
   const sizes = new ResizeObserver(() => node.clientWidth && show(shown));
   sizes.observe(node);
-  onThemeChange(draw, signal);
+  onThemeChange(() => {
+    colours = shown.rows.map(shown.colourOf);
+    draw();
+  }, signal);
   signal.addEventListener("abort", () => sizes.disconnect());
   return { node, show, highlight };
 }

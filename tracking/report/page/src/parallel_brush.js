@@ -39,7 +39,7 @@ export function axisBrush({ axis, pixel, share, brush, onChange, plot }) {
     onChange(next);
   }
 
-  const at = (event) => Math.max(0, Math.min(1, share(pointIn(plot, event)[1])));
+  const at = (event) => snapped(share(pointIn(plot, event)[1]));
 
   area.addEventListener("pointerdown", begin);
   bar.addEventListener("pointerdown", begin);
@@ -70,6 +70,11 @@ export function axisBrush({ axis, pixel, share, brush, onChange, plot }) {
   });
   show();
   return node;
+}
+
+/** A share inside of the axis; its ends, where many values lie, are easy to hit. */
+export function snapped(share) {
+  return share < LEAST ? 0 : share > 1 - LEAST ? 1 : share;
 }
 
 /** A brush moved by a share, without leaving its axis. */

@@ -85,8 +85,10 @@ export function picker({ label, placeholder, onPick }) {
   }
   function press(event) {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (by && box.hidden) open("");
-    else if (by) active = Math.max(0, Math.min(found.length - 1, active + by));
+    if (by && box.hidden) {
+      open("");
+      active = Math.max(0, active);
+    } else if (by) active = Math.max(0, Math.min(found.length - 1, active + by));
     else if (event.key === "Enter" && !box.hidden && found[active]) choose(found[active].id);
     else if (event.key === "Escape" && !box.hidden) close();
     else return;

@@ -22,7 +22,7 @@ export function plotFrame({ width, height, xScale, yScale, label }) {
   const [right, bottom] = [area.left + area.width, area.top + area.height];
   const node = svg(
     "svg",
-    { class: "frame", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label },
+    { class: "plot-frame", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label },
     yScale.ticks(area.height / ROOM_OF.tick_y).map(([share, words]) => [
       svg("line", { class: "grid", x1: area.left, x2: right, y1: y(share), y2: y(share) }),
       svg("text", { class: "tick tick-y", x: area.left - 6, y: y(share) + 4 }, shortened(words)),

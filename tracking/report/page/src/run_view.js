@@ -5,7 +5,7 @@ import { nothing } from "./empty.js";
 import { counted, duration, number } from "./format.js";
 import { createLoader, throttled } from "./loading.js";
 import { picker } from "./picker.js";
-import { previousOf, relatives, runChoices, runLink } from "./run_words.js";
+import { onlyGrew, previousOf, relatives, runChoices, runLink } from "./run_words.js";
 import { refOf } from "./runs.js";
 import { stateOf } from "./side.js";
 import { table } from "./table.js";
@@ -19,6 +19,7 @@ function create({ store, api, live, runs, trouble, signal }) {
   const loader = createLoader({ name: "run", trouble, signal });
   const runPicker = picker({ label: "Run", placeholder: "Find a run", onPick: (run) => store.set({ run }) });
   const links = el("div", { class: "view-links" });
+  const familyHost = el("div", { class: "family-host" });
   const host = el("div");
   const node = el("section", { class: "view", "aria-label": "Run" }, el("div", { class: "view-tools" }, runPicker.node, links), host);
   let drawn = new AbortController();
@@ -42,14 +43,20 @@ function create({ store, api, live, runs, trouble, signal }) {
     host.style.minHeight = before ? `${host.offsetHeight}px` : "";
     replace(host, view.node);
     if (before) scrollTo(x, y);
-    return showLinks(run);
+    return showAround(run);
+  }
+
+  /** What the list of runs knows of it: that may come later, and change. */
+  function showAround(run) {
+    replace(familyHost, family(run));
+    showLinks(run);
   }
 
   function about(run, test, { problems }) {
     return el("div", { class: "about-run" }, [
       problems.length > 0 && el("ul", { class: "notes" }, problems.map((problem) => el("li", {}, problem))),
       run.is_abandoned && el("p", { class: "callout tone-warn" }, "Its process is gone; nobody ended it. The next session that opens the experiment does."),
-      family(run),
+      familyHost,
       lastRecords(run, test),
     ]);
   }
@@ -108,22 +115,10 @@ function create({ store, api, live, runs, trouble, signal }) {
         shown = null;
         render(state);
       }
+      if (shown) showAround(shown.run);
       if (ref) loader.load(asked, (own) => api.details({ db: state.db, id: ref }, own), show);
     },
   };
-}
-
-/** Whether a run goes on and only its curves are longer than before. Pure. */
-export function onlyGrew(before, now) {
-  const named = ({ run }) => (run?.metrics ?? []).map((metric) => metric.name).sort().join("\n");
-  const saved = ({ run }) => ["histograms", "images", "texts", "graphs"].map((kind) => run?.[kind].length).join();
-  return (
-    before.run.uuid === now.run.uuid &&
-    now.run.status === "running" &&
-    before.run.is_abandoned === now.run.is_abandoned &&
-    named(before.test) === named(now.test) &&
-    saved(before.test) === saved(now.test)
-  );
 }
 
 /** Where each metric stood when a run ended that did not come to its end. */

@@ -40,3 +40,16 @@ export function previousOf(run, all) {
   const before = all.filter((one) => one.name === run.name && one.started_at < run.started_at && !one.confirms);
   return before.reduce((a, b) => (a && a.started_at >= b.started_at ? a : b), null);
 }
+
+/** Whether a run goes on and only its curves are longer than before; sides are { run, test }. Pure. */
+export function onlyGrew(before, now) {
+  const named = ({ run }) => (run?.metrics ?? []).map((metric) => metric.name).sort().join("\n");
+  const saved = ({ run }) => ["histograms", "images", "texts", "graphs"].map((kind) => run?.[kind].length).join();
+  return (
+    before.run.uuid === now.run.uuid &&
+    now.run.status === "running" &&
+    before.run.is_abandoned === now.run.is_abandoned &&
+    named(before.test) === named(now.test) &&
+    saved(before.test) === saved(now.test)
+  );
+}
