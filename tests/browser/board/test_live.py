@@ -6,12 +6,12 @@ import pytest
 
 
 @pytest.fixture
-def running(open_board, board):
+def running(open_board, board, until):
     """The curve of a run that goes on."""
     run = board.add("going", curves={"loss": [3.0, 2.0]}, status="running", verdict=None)
     page = open_board("view=curves")
     page.locator(".metric canvas").first.wait_for()
-    page.wait_for_function("sources.at(-1).readyState === 1")
+    until(page, lambda: page.locator(".connection").inner_text() == "live")
     return page, run
 
 

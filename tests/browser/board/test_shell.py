@@ -90,6 +90,19 @@ def test_nothing_is_wider_than_the_window(open_board, board, view, width):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_key_goes_to_the_filter_and_escape_empties_it(open_board, board, view):
+    board.add("first")
+    board.add("second")
+    page = open_board(f"view={view}")
+    page.locator(".run-link, .metric canvas").first.wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("sec")
+    assert "q=sec" in page.url
+    page.keyboard.press("Escape")
+    assert "q=" not in page.url
+
+
 def test_the_list_of_runs_opens_on_a_narrow_page(open_board, board):
     board.add()
     page = open_board("view=curves", width=380)

@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 
 import { drawable, extent, linearRange, logRange, nearestPoint, smoothed, stretch, ticks, wholeRange } from "./chart_data.js";
-import { drawAllowances, drawBand, drawDot, drawLine, drawNonFinite, drawReferences, drawSamples, FONT, inPlot, opacity, placer } from "./chart_paint.js";
+import { drawAllowances, drawBand, drawDot, drawLine, drawNonFinite, drawReferences, drawSamples, FEW, FONT, inPlot, opacity, placer } from "./chart_paint.js";
 import { fillTip, placeTip } from "./chart_tip.js";
 import { el } from "./dom.js";
 import { duration, number } from "./format.js";
@@ -46,18 +46,22 @@ export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = f
 
   /** Lines beside their values as they are drawn. */
   function prepare() {
+    const before = new Map(curves.map((curve) => [curve.line, curve]));
     curves = model.lines.map((line) => {
-      const values = drawable(line.raw, isLog);
-      return { line, values, average: weight ? smoothed(values, weight) : null };
+      const known = before.get(line);
+      if (known?.isLog === isLog && known.weight === weight) return known;
+      const values = known?.isLog === isLog ? known.values : drawable(line.raw, isLog);
+      return { line, values, average: weight ? smoothed(values, weight) : null, isLog, weight };
     });
   }
 
   function ranges() {
     const band = model.band ? [model.band.xs] : [];
     const x = zoom ?? wholeRange(extent([...model.lines.map((line) => line.xs), ...band]));
-    const parts = curves.map(({ line, values }) => {
+    const isHazy = weight > 0 && curves.length > FEW;
+    const parts = curves.map(({ line, values, average }) => {
       const [from, to] = stretch(line, ...x);
-      return values.slice(from, to + 1);
+      return (isHazy ? average : values).slice(from, to + 1);
     });
     const wanted = model.references.flatMap(({ low, high, samples }) => [low, high, ...(samples ?? [])]);
     if (model.band) {
@@ -126,13 +130,15 @@ export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = f
     const at = placer(u, isLog);
     const range = [u.scales.x.min, u.scales.x.max];
     const faint = opacity(curves.length);
+    const isMany = curves.length > FEW;
     inPlot(u, (ctx, bbox) => {
       const room = curves.length <= MOST_DOTTED ? bbox.width : 0;
       for (const { line, values, average } of curves) {
         const alpha = pinned === null || pinned === line.key ? faint : faint * 0.4;
-        const look = { at, range, property: line.property, dash: line.dash, alpha, room, width: 1.6 };
-        drawLine(ctx, line, values, average ? { ...look, alpha: alpha * FAINT } : look);
-        if (average) drawLine(ctx, line, average, { ...look, width: 1.9, room: 0 });
+        const look = { at, range, property: line.property, dash: line.dash, alpha, room, width: isMany ? 1 : 1.6 };
+        // Behind many averages what they are made of would only be a haze.
+        if (!average || !isMany) drawLine(ctx, line, values, average ? { ...look, alpha: alpha * FAINT } : look);
+        if (average) drawLine(ctx, line, average, { ...look, width: isMany ? 1 : 1.9, room: 0 });
       }
       drawReferences(ctx, model.references, at, bbox);
       for (const { line } of curves) {
@@ -182,15 +188,20 @@ export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = f
     }
   }
 
-  /** The points of all lines nearest to `x`, and how far the cursor is from each. */
+  /** The point of each line nearest to `x`, and how far the cursor is from it; of lines that are
+   *  not there only the nearest ones count, where there are no others. */
   function atPlace(u, x, down) {
-    return curves.flatMap(({ line, values, average }) => {
+    const all = curves.flatMap(({ line, values, average }) => {
       const place = nearestPoint(line, x);
       if (place === null) return [];
       const drawn = (average ?? values)[place];
       const away = drawn === null ? Infinity : Math.abs(u.valToPos(drawn, "y") - down);
-      return [{ line, x: line.xs[place], value: line.raw[place], average: average?.[place] ?? null, away }];
+      const beside = Math.abs(line.xs[place] - x);
+      const isThere = !line.isSorted || (line.xs[0] <= x && x <= line.xs.at(-1));
+      return [{ line, x: line.xs[place], value: line.raw[place], average: average?.[place] ?? null, away, beside, isThere }];
     });
+    const edge = all.reduce((least, { beside }) => Math.min(least, beside), Infinity);
+    return all.filter(({ isThere, beside }) => isThere || beside === edge);
   }
 
   function nearest(here) {

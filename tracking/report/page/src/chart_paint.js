@@ -12,7 +12,8 @@ const LABELS = [
   { align: "center", share: 0.5 },
 ];
 const DASHES = { tail: [6, 4], mean: [2, 3], last: [9, 3, 2, 3] };
-const FEW = 12;
+/** So many lines can be told apart. */
+export const FEW = 12;
 const DOT_ROOM = 10;
 const FAR = 1e6;
 
@@ -57,7 +58,7 @@ export function drawLine(ctx, line, values, { at, range, property, dash = [], wi
   ctx.globalAlpha = alpha;
   ctx.strokeStyle = ctx.fillStyle = colour(property);
   ctx.lineWidth = px(width);
-  ctx.lineJoin = "round";
+  ctx.lineJoin = width > 1 ? "round" : "bevel";
   ctx.setLineDash(dash.map(px));
   ctx.beginPath();
   for (let place = first; place <= last; place += 1) {

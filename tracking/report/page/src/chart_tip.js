@@ -7,9 +7,12 @@ import { swatch } from "./palette.js";
 
 const MOST_ROWS = 12;
 
-/** `here` has the nearest point of each line; `along` how a place on the axis is said. */
+/**
+ * `here` has the nearest point of each line that is there, { line, x, beside, value, average };
+ * `along` says a place on the axis, `hovered` is the key of the line that stands out.
+ */
 export function fillTip(tip, { along, here, hovered, model, isSmoothed }) {
-  const [{ x }] = here.toSorted((a, b) => a.away - b.away);
+  const { x } = here.reduce((a, b) => (b.beside < a.beside ? b : a));
   const rows = here.length > 1 ? many(here, hovered) : one(here[0], isSmoothed);
   replace(tip, [row(along.title, along.say(x)), rows, compared(model, x)]);
 }
@@ -22,7 +25,7 @@ export function placeTip(tip, over, left) {
 }
 
 function one({ line, value, average }, isSmoothed) {
-  return [row(line.label, number(value), "line"), isSmoothed && average !== null && row("smoothed", number(average))];
+  return [row(line.label, number(value), swatch(line)), isSmoothed && average !== null && row("smoothed", number(average))];
 }
 
 /** Of many lines those around the one that stands out, the largest first. */
@@ -46,11 +49,15 @@ function rank({ value, average }) {
 function compared({ band, references }, x) {
   const place = band && nearestPoint(band, x);
   return [
-    place !== null && band && band.xs[place] === x && row("accepted", `${number(band.low[place])} … ${number(band.high[place])}`, "band"),
-    references.map(({ statistic, at }) => row(`baseline ${statistic}`, number(at), "reference")),
+    place !== null && band && band.xs[place] === x && row("accepted", `${number(band.low[place])} … ${number(band.high[place])}`, keyOf("band")),
+    references.map(({ statistic, at }) => row(`baseline ${statistic}`, number(at), keyOf("reference"))),
   ];
 }
 
 function row(what, text, key) {
-  return el("div", {}, key && el("i", { class: `key key-${key}` }), el("span", {}, what), el("b", {}, text));
+  return el("div", {}, key, el("span", {}, what), el("b", {}, text));
+}
+
+function keyOf(what) {
+  return el("i", { class: `key key-${what}` });
 }

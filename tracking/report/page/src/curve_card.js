@@ -7,7 +7,7 @@ import { placed, placesOf, pointsFor, refined, stepsBetween } from "./curve_data
 import { el, icon, name } from "./dom.js";
 import { counted, nodeidParts } from "./format.js";
 import { watchNear } from "./lazy.js";
-import { lookOf } from "./palette.js";
+import { looksOf } from "./palette.js";
 import { identityOf } from "./runs.js";
 
 /**
@@ -31,6 +31,7 @@ export function curveCard(metric, { curves, trouble, onPick, signal }) {
   let zoom = null;
   let fine = new Map();
   let zooming = new AbortController();
+  let made = new Map();
 
   watchNear(node, (next) => {
     isNear = next;
@@ -58,16 +59,32 @@ export function curveCard(metric, { curves, trouble, onPick, signal }) {
   }
 
   function lines(members) {
+    const looks = looksOf(now.runs);
+    const isOne = members.length > 1 && members.every((run) => run.name === members[0].name);
+    const before = made;
+    made = new Map();
     return members.flatMap((run) => {
       const identity = identityOf(run);
       const whole = curves.curve(metric, run);
       if (!whole) return [];
-      const curve = zoom ? refined(whole, fine.get(identity)) : whole;
+      const finer = zoom ? fine.get(identity) : null;
       const other = now.axis.metric === null ? null : curves.curve(now.axis.metric, run);
-      const places = placesOf(curve, now.axis.kind, { startedAt: run.started_at, other });
-      const [xs, values] = placed(places, curve.values);
-      return [{ key: identity, label: labelOf(run, members), ...lookOf(run), ...lineOf(xs, values), places, steps: curve.steps }];
+      const look = looks.get(identity);
+      const number = run.run_id ?? "new";
+      const label = isOne ? `run ${number}` : `${nodeidParts(run.name)[1]} · ${number}`;
+      const from = [whole, finer, other, now.axis.kind, label, look.dash];
+      const known = before.get(identity);
+      const line = known?.from.every((one, index) => one === from[index]) ? known.line : make(run, from, { key: identity, label, ...look });
+      made.set(identity, { from, line });
+      return [line];
     });
+  }
+
+  function make(run, [whole, finer, other], own) {
+    const curve = finer ? refined(whole, finer) : whole;
+    const places = placesOf(curve, now.axis.kind, { startedAt: run.started_at, other });
+    const [xs, values] = placed(places, curve.values);
+    return { ...own, ...lineOf(xs, values), places, steps: curve.steps };
   }
 
   function draw(members) {
@@ -82,6 +99,9 @@ export function curveCard(metric, { curves, trouble, onPick, signal }) {
       band: compared ? bandOf(compared.metric.band) : null,
       references: compared ? references(compared.metric, compared.checks) : [],
     };
+    const isComing = members.length > 0 && !n && members.some((run) => !curves.curve(metric, run));
+    host.classList.toggle("is-coming", isComing);
+    if (isComing) return;
     // An axis of another kind is another chart.
     if (chart && drawn.kind !== now.axis.kind) end();
     if (!chart) {
@@ -139,11 +159,4 @@ export function curveCard(metric, { curves, trouble, onPick, signal }) {
   }
 
   return { node, update, refresh: render, end: () => ending.abort() };
-}
-
-/** What tells a run from the others in a chart. */
-function labelOf(run, members) {
-  const isOne = members.every((other) => other.name === members[0].name);
-  const number = run.run_id ?? "new";
-  return isOne && members.length > 1 ? `run ${number}` : `${nodeidParts(run.name)[1]} · ${number}`;
 }

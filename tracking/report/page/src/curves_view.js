@@ -27,19 +27,24 @@ function create({ store, api, live, runs, trouble, pin, signal }) {
   const cards = new Map();
   const groups = new Map();
   let layout = null;
+  let frame = null;
   let options = null;
   let baseline = null;
   let baselineOf = null;
-
-  // Turning the slider is drawn at once; the address follows.
-  smoothing.subscribe(() => redraw());
 
   function refresh(metrics) {
     const x = axisOf(store.state.x).metric;
     for (const [metric, card] of cards) if (metrics.has(metric) || metrics.has(x)) card.refresh();
   }
 
+  /** However often the slider turns in a frame, it is drawn once. */
   function redraw() {
+    frame ??= requestAnimationFrame(draw);
+  }
+
+  function draw() {
+    frame = null;
+    if (signal.aborted) return;
     const state = store.state;
     const shared = { runs: runs.chosen, axis: axisOf(state.x), isLog: Boolean(state.log), weight: smoothing.weight, pinned: pin.identity, baseline };
     for (const card of cards.values()) card.update(shared);

@@ -31,6 +31,7 @@ export function deleteDialog({ api, runs, trouble, signal }) {
     } catch (error) {
       trouble.show("delete", `Not everything was deleted. ${error.message}`);
     } finally {
+      if (!runs.chosen.length) runs.chooseNewest();
       confirm.disabled = false;
       node.close();
     }

@@ -1,19 +1,29 @@
-// The colours of runs: each run keeps its own, whatever else is shown.
+// How runs are told apart: each keeps its colour, whatever else is shown.
 
 import { svg } from "./dom.js";
+import { identityOf } from "./runs.js";
 
-/** How many colours theme.css has; the next runs have them again with another dash. */
-export const N_HUES = 10;
-const DASHES = [[], [6, 3], [2, 2.5]];
+/** How many colours theme.css has. */
+const N_HUES = 10;
+const DASHES = [[], [7, 3], [2, 2.5]];
 
-/** { property, dash } of a run: runs that follow each other look most different. */
+/** { property, dash } of a run by itself: runs that follow each other look most different. */
 export function lookOf(run) {
   const number = run.run_id ?? Number.parseInt(run.uuid.slice(0, 6), 16);
-  const place = number - 1 + N_HUES * DASHES.length;
-  return {
-    property: `--run-${place % N_HUES}`,
-    dash: DASHES[Math.floor(place / N_HUES) % DASHES.length],
-  };
+  return { property: `--run-${(number - 1 + N_HUES) % N_HUES}`, dash: [] };
+}
+
+/** The looks of runs beside each other, by identity: those of one colour have other dashes. */
+export function looksOf(runs) {
+  const seen = new Map();
+  return new Map(
+    runs.map((run) => {
+      const { property } = lookOf(run);
+      const nth = seen.get(property) ?? 0;
+      seen.set(property, nth + 1);
+      return [identityOf(run), { property, dash: DASHES[nth] ?? [] }];
+    }),
+  );
 }
 
 /** A short line as the curve of that look is drawn. */

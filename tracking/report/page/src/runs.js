@@ -140,6 +140,8 @@ export function createRuns({ api, live, store, trouble, signal }) {
     choose(runs) {
       store.set({ runs: runs.map(refOf).join(",") || NOBODY });
     },
+    /** The newest from now on, whichever they are. */
+    chooseNewest: () => store.set({ runs: "" }),
     toggle(run) {
       const now = this.chosen;
       this.choose(now.includes(run) ? now.filter((one) => one !== run) : [...now, run]);

@@ -18,6 +18,7 @@ const MOST_METRICS = 6;
 const TREND = 40;
 
 const COLUMNS = [
+  { title: "#", class: "number run-number" },
   { key: "name", title: "Run" },
   { key: "verdict", title: "Verdict" },
   { key: "outcome", title: "Outcome", class: "wide" },
@@ -73,7 +74,7 @@ function create({ store, api, runs, trouble, config, signal }) {
     if (columns && names.join("\n") === columns.join("\n")) return;
     columns = names;
     const own = names.map((metric) => ({ key: `metric:${metric}`, title: metric, class: "number metric-head" }));
-    heads = [...COLUMNS, ...own].map((column) => heading({ isUpFirst: isUpFirst(column.key), ...column }, store));
+    heads = [...COLUMNS, ...own].map((column) => heading({ isUpFirst: column.key && isUpFirst(column.key), ...column }, store));
     replace(head, el("th", { class: "choice" }, all), heads.map((one) => one.node));
   }
 
@@ -145,7 +146,8 @@ function create({ store, api, runs, trouble, config, signal }) {
     const href = store.address({ view: "run", run: refOf(run) });
     const [path, own] = nodeidParts(run.name);
     return [
-      el("td", { class: "run-cell" }, el("a", { class: "run-link", href, title: run.name.slice(0, 500) }, swatch(lookOf(run)), el("span", {}, path && name(path, { class: "path" }), name(own, { class: "own" }))), el("span", { class: "muted run-number" }, run.run_id ?? "new")),
+      el("td", { class: "number run-number muted" }, run.run_id ?? "new"),
+      el("td", { class: "run-cell" }, el("a", { class: "run-link", href, title: run.name.slice(0, 500) }, swatch(lookOf(run)), el("span", {}, path && name(path, { class: "path" }), name(own, { class: "own" })))),
       el("td", {}, verdictOf(run)),
       el("td", { class: "wide" }, outcomeOf(run)),
       el("td", { class: "started" }, when(run.started_at)),
@@ -169,11 +171,13 @@ function create({ store, api, runs, trouble, config, signal }) {
           update(store.state, store.state);
           row.querySelector("button").focus();
         };
+        const [path, ownName] = nodeidParts(own);
         const newest = members.reduce((a, b) => (b.started_at > a.started_at ? b : a));
         replace(
           row,
           el("td", { class: "choice" }),
-          el("td", { class: "run-cell" }, el("button", { type: "button", class: "group-opener", "aria-expanded": String(isOpen), onclick: toggle }, name(own, { class: "own" }), el("span", { class: "muted" }, ` ${counted(members.length, "run")}`))),
+          el("td", { class: "number run-number" }),
+          el("td", { class: "run-cell" }, el("button", { type: "button", class: "group-opener", "aria-expanded": String(isOpen), onclick: toggle }, path && name(path, { class: "path" }), name(ownName, { class: "own" }), el("span", { class: "muted" }, ` ${counted(members.length, "run")}`))),
           el("td", {}, verdictOf(newest)),
           el("td", { class: "wide" }, outcomeOf(newest)),
           el("td", { class: "started" }, when(newest.started_at)),

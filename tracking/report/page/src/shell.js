@@ -3,6 +3,7 @@
 import { el, name, replace } from "./dom.js";
 import { nothing } from "./empty.js";
 import { themeButton } from "./header.js";
+import { listenForSearch } from "./keyboard.js";
 import { createRuns } from "./runs.js";
 import { sideList } from "./side.js";
 import { troubleBar } from "./trouble.js";
@@ -114,6 +115,8 @@ export function mount(host, { store, api, live }) {
   live.subscribe((events) => {
     if (events.some(({ kind }) => kind === "databases")) loadExperiments();
   }, signal);
+  const search = () => [...host.querySelectorAll(".search input")].find((field) => field.checkVisibility());
+  listenForSearch(search, (field) => (store.state.q ? store.set({ q: "" }) : field.blur()));
   showConnection();
   loadExperiments();
   if (store.state.db) {

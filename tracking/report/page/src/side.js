@@ -3,7 +3,7 @@
 import { el, icon, name, replace } from "./dom.js";
 import { count, nodeidParts, when } from "./format.js";
 import { keyed } from "./keyed.js";
-import { lookOf, swatch } from "./palette.js";
+import { lookOf, looksOf, swatch } from "./palette.js";
 import { identityOf } from "./runs.js";
 import { fitting } from "./run_list.js";
 import { searchBox } from "./table.js";
@@ -25,7 +25,7 @@ export function sideList({ store, runs, pin }) {
     "div",
     { class: "side-content", id: "side-content" },
     search.node,
-    el("div", { class: "side-tools" }, all, none, button("Newest", () => store.set({ runs: "" })), said),
+    el("div", { class: "side-tools" }, all, none, button("Newest", runs.chooseNewest), said),
     el("label", { class: "toggle" }, following, "Follow new runs"),
     body,
     rest,
@@ -37,10 +37,12 @@ export function sideList({ store, runs, pin }) {
     opener.setAttribute("aria-expanded", node.classList.toggle("is-open"));
   }
 
-  const show = keyed(body, identityOf, (run) => row(run, { runs, pin }));
+  let looks = new Map();
+  const show = keyed(body, identityOf, (run) => row(run, { runs, pin, lookNow: (now) => looks.get(identityOf(now)) ?? lookOf(now) }));
   function update(state) {
     const found = fitting(runs.all, state.q);
     const chosen = runs.chosen;
+    looks = looksOf(chosen);
     show(found.slice(0, MOST));
     const isChosen = new Set(chosen.map(identityOf));
     for (const box of body.querySelectorAll("input")) {
@@ -60,7 +62,7 @@ function button(words, onclick) {
   return el("button", { type: "button", class: "button", onclick }, words);
 }
 
-function row(run, { runs, pin }) {
+function row(run, { runs, pin, lookNow }) {
   const identity = identityOf(run);
   const box = el("input", { type: "checkbox", "data-run": identity, onchange: () => runs.toggle(runs.find(identity)) });
   const mark = el("i", { class: "dot", "aria-hidden": "true" });
@@ -77,7 +79,7 @@ function row(run, { runs, pin }) {
   return {
     node,
     update(now) {
-      replace(colours, swatch(lookOf(now)));
+      replace(colours, swatch(lookNow(now)));
       facts.textContent = `${now.run_id ?? "new"} · ${when(now.started_at)}`;
       mark.className = now.status === "running" ? "dot is-running" : `dot tone-${tone(now.verdict)}`;
       mark.title = stateOf(now);
