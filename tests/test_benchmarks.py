@@ -62,9 +62,9 @@ def test_one_topic_alone_can_be_run():
     assert [what.partition(" ")[0] for what in whats(done.stdout)] == ["summary()"] * 2
 
 
-def test_what_needs_a_framework_that_is_missing_is_a_row_that_says_so(monkeypatch):
+def test_what_needs_a_framework_that_is_missing_is_a_row_that_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    rows = graphs.rows(Lab(ROOT, is_quick=True, peer_python=None))
+    rows = graphs.rows(Lab(tmp_path, is_quick=True, peer_python=None))
     assert [(row.verdict, row.figures) for row in rows if row.measured is None] == [
         ("NOT MEASURED", "there is no PyTorch here: install torch")
     ]
