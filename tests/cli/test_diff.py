@@ -1,13 +1,14 @@
 """`sgtrack diff`: what differs between two runs, and all of it."""
 
+import contextlib
 import math
 
 import pytest
 
-from tracking import cli
+from tracking import ExperimentDBManager, cli
 from tracking.graph.builder import GraphBuilder
 from tracking.graph.model import Kind
-from tracking.queries.differences import mapping_pairs, metric_pairs
+from tracking.queries.differences import graph_marks, mapping_pairs, metric_pairs
 from tracking.report.data import MISSING
 from tracking.summary import summarize
 
@@ -140,3 +141,25 @@ def test_graphs_of_one_name_are_compared_node_by_node_whatever_their_order(recor
     assert alone == ["graph 'loss' number 2: only in A", "graph 'new': only in B"]
     counts = {one["name"]: (one.get("a"), one.get("b")) for one in document["graph"]}
     assert counts == {"add": (1, 2), "exp": (1, None), "gelu": (None, 1), "relu": (2_500, 2_499)}
+
+
+def test_nodes_that_differ_are_named_on_both_sides_by_the_ids_of_their_json(record):
+    record(do=save_graphs(model=chain("relu", "add"), alone=chain("add")))
+    record(do=save_graphs(model=chain("gelu", "add", "exp")))
+    record(do=save(2, ["mul"], name="alone"))
+    with contextlib.closing(ExperimentDBManager("experiments/pytest.db", is_read_only=True)) as db:
+        sides = [db.get_graphs(run_id) for run_id in (1, 2)]
+    (found,) = graph_marks(*sides)
+    wholes = [graphs[0].whole() for graphs in sides]
+    assert (found["name"], found["number"]) == ("model", 1)
+
+    def operations(letter, how):
+        whole = wholes["ab".index(letter)]
+        labels = {node["id"]: node["label"] for node in whole["nodes"]}
+        made_by = {edge["target"]: labels[edge["source"]] for edge in whole["edges"]}
+        return [made_by[ident] for ident in found[letter][how]]
+
+    assert operations("a", "changed") == ["relu"]
+    assert operations("b", "changed") == ["gelu"]
+    assert operations("b", "added") == ["exp"]
+    assert operations("a", "added") == []
