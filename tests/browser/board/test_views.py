@@ -100,7 +100,7 @@ def test_hostile_names_stay_text_in_every_view(open_board, board, answers, addre
         board.said[f"/api/runs/{number}/graphs"] = said
         for part, found in answers.media(number, HOSTILE).items():
             board.said[f"/api/runs/{number}/{part}"] = found
-    page = open_board()
+    page = open_board("db=pytest.db")
     for view in ("compare", "hparams", "media", "graphs", "history"):
         state = VIEWS[view] | ({"a": "1", "b": "2"} if "a" in VIEWS[view] else {})
         state |= {"test": HOSTILE} if view == "history" else {"runs": "1,2"}
