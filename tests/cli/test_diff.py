@@ -143,22 +143,27 @@ def test_graphs_of_one_name_are_compared_node_by_node_whatever_their_order(recor
     assert counts == {"add": (1, 2), "exp": (1, None), "gelu": (None, 1), "relu": (2_500, 2_499)}
 
 
-def test_nodes_that_differ_are_named_on_both_sides_by_the_ids_of_their_json(record):
-    record(do=save_graphs(model=chain("relu", "add", "mul"), alone=chain("add")))
-    record(do=save_graphs(model=chain("gelu", "add", "exp", "mul")))
+@pytest.mark.parametrize(
+    ("before", "after", "changed", "added"),
+    [
+        (["relu", "add"], ["relu", "add"], ([], []), ([], [])),
+        (["relu", "add"], ["gelu", "add"], (["relu"], ["gelu"]), ([], [])),
+        (["relu", "add"], ["relu", "exp", "add"], ([], []), ([], ["exp"])),
+        (["relu", "exp", "add"], ["relu", "add"], ([], []), (["exp"], [])),
+    ],
+)
+def test_nodes_that_differ_are_named_by_the_ids_of_their_json(
+    record, before, after, changed, added
+):
+    record(do=save_graphs(model=chain(*before), alone=chain("add")))
+    record(do=save_graphs(model=chain(*after)))
     with contextlib.closing(ExperimentDBManager("experiments/pytest.db", is_read_only=True)) as db:
         sides = [db.get_graphs(run_id) for run_id in (1, 2)]
     (found,) = graph_marks(*sides)
-    wholes = [graphs[0].whole() for graphs in sides]
     assert (found["name"], found["number"]) == ("model", 1)
-
-    def operations(letter, how):
-        whole = wholes["ab".index(letter)]
+    for side, letter in enumerate("ab"):
+        whole = sides[side][0].whole()
         labels = {node["id"]: node["label"] for node in whole["nodes"]}
         made_by = {edge["target"]: labels[edge["source"]] for edge in whole["edges"]}
-        return [made_by[ident] for ident in found[letter][how]]
-
-    assert operations("a", "changed") == ["relu"]
-    assert operations("b", "changed") == ["gelu"]
-    assert operations("b", "added") == ["exp"]
-    assert operations("a", "added") == []
+        for how, expected in (("changed", changed), ("added", added)):
+            assert [made_by[ident] for ident in found[letter][how]] == expected[side]
