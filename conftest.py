@@ -7,6 +7,6 @@ from hypothesis import settings
 pytest_plugins = ["pytester"]
 
 # The default run is for every change; `tox -e faults` takes its time.
-settings.register_profile("default", max_examples=40)
+settings.register_profile("default", max_examples=40, deadline=None)
 settings.register_profile("full", max_examples=400, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

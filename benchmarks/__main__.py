@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import (
     board,
     disk,
+    graphs,
     imports,
     plugin_off,
     plugin_on,
@@ -34,6 +35,7 @@ _TOPICS = {
     "processes": processes.rows,
     "runs": runs.rows,
     "board": board.rows,
+    "graphs": graphs.rows,
 }
 _BUILD = ROOT / "build" / "benchmarks"  # on the disk of the checkout: /tmp may be in memory
 _QUICK = "A quick run, to see that everything works: its figures and verdicts mean nothing."

@@ -61,7 +61,7 @@ class SessionEnd:
     results: Sequence[TestResult]
     written: Mapping[Path, int]
     unused: Mapping[Path, Sequence[str]]
-    notices: list[str]
+    notices: Sequence[str]
     problems: Sequence[str]
     deaths: DeathWatch
 
@@ -143,13 +143,14 @@ class SessionEnd:
 
     def write(
         self, data: ReportData, samples_of: Callable[[TestResult], Sequence[Sample]]
-    ) -> tuple[list[str], list[str]]:
+    ) -> tuple[list[str], list[str], list[str]]:
         """Write the reports that were asked for, with what the experiment holds of each test.
 
         Returns:
-            The files that were written, and what went wrong.
+            The files that were written, what is worth a line, and what went wrong.
         """
         written = []
+        notices = []
         problems = []
         try:
             data = self._with_runs(data, samples_of)
@@ -168,8 +169,8 @@ class SessionEnd:
                 with github.summary.open("a", encoding="utf-8") as file:
                     file.write(step_summary(data))
             except OSError as error:
-                self.notices.append(f"GITHUB_STEP_SUMMARY cannot be written: {error}")
-        return written, problems
+                notices.append(f"GITHUB_STEP_SUMMARY cannot be written: {error}")
+        return written, notices, problems
 
     def _with_runs(
         self, data: ReportData, samples_of: Callable[[TestResult], Sequence[Sample]]

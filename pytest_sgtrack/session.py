@@ -31,8 +31,8 @@ from pytest_sgtrack.seeds import copy_with_seed, sample_under, seed_of
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
 from tracking import Note, StoreError, Tracker, Verdict, collect_environment, current_device
 from tracking.regression import GraphSample, Sample
-from tracking.report import TestReport, properties
 from tracking.report import annotations as github_annotations
+from tracking.report import properties
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -365,8 +365,7 @@ class SessionPlugin:
             if result is not None:
                 setattr(report, _PAYLOAD, result.as_plain())
                 if item.config.getoption("xmlpath", None):
-                    said = (result.nodeid, result.verdict, result.action)
-                    report.user_properties += properties(TestReport(*said, checks=result.checks))
+                    report.user_properties += properties(result.verdict, result.checks)
         return report
 
     def _ended(
@@ -449,7 +448,8 @@ class SessionPlugin:
         end = self._end()
         if end.has_readers:
             samples_of = partial(self._gate.samples_for, environment=self._lasting_environment)
-            self._reports, problems = end.write(end.report(), samples_of)
+            self._reports, notices, problems = end.write(end.report(), samples_of)
+            self.notices += notices
             self._problems += problems
 
     def _end(self) -> SessionEnd:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import itertools
 import os
 import shutil
 import tempfile
@@ -26,7 +25,7 @@ from tracking import (
     TrackingWarning,
     Verdict,
 )
-from tracking.regression import Check
+from tracking.regression import Check, graph_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -231,21 +230,12 @@ class TestTracker(Tracker):
     def _save_graph(self, run_id: int | None, name: str, graph: Graph) -> int:
         """Store a graph; see `Tracker.save_comp_graph`, which returns -1 if it cannot be stored."""
         if run_id is None:
-            self.graphs[self._graph_name(name)] = graph
+            self.graphs[graph_name(name, self._prefix_now(), self.graphs)] = graph
         try:
             return super()._save_graph(run_id, name, graph)
         except StoreError as error:
             self._note_trouble(error)
             return -1
-
-    def _graph_name(self, name: str) -> str:
-        """Return what a graph is called in the baseline, where metrics have names as well."""
-        stem = f"{self._prefix_now()}{name if name == 'graph' else f'graph {name}'}"
-        numbers = itertools.count(2)
-        found = stem
-        while found in self.graphs:
-            found = f"{stem}#{next(numbers)}"
-        return found
 
     def close(self) -> None:
         """Leave the experiment open: the tests of a session share it, and the session closes it."""

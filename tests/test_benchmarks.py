@@ -1,5 +1,6 @@
 """The benchmarks run and say what they found; no test here depends on how fast anything is."""
 
+import importlib.util
 import platform
 import re
 import subprocess
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import Estimate, Row, interleaved, process_cpu_s, ratio
+from benchmarks import graphs
+from benchmarks.measure import Estimate, Lab, Row, interleaved, process_cpu_s, ratio
 from benchmarks.plugin_off import uncertainty
 from benchmarks.table import machine, rows_table
 
@@ -58,6 +60,15 @@ def test_one_topic_alone_can_be_run():
     done = benchmarks("summary", "--quick")
     assert done.returncode == 0, done.stderr
     assert [what.partition(" ")[0] for what in whats(done.stdout)] == ["summary()"] * 2
+
+
+def test_what_needs_a_framework_that_is_missing_is_a_row_that_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    rows = graphs.rows(Lab(tmp_path, is_quick=True, peer_python=None))
+    assert [(row.verdict, row.figures) for row in rows if row.measured is None] == [
+        ("NOT MEASURED", "there is no PyTorch here: install torch")
+    ]
+    assert {row.bound for row in rows} == {None, 6.0, 1.5, 1024.0, 3.0}
 
 
 def test_an_unknown_topic_is_refused_with_those_there_are():

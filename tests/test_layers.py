@@ -82,6 +82,11 @@ ALLOWED = {
     "events": {"arguments"},
     "experiment_db": {
         *("arguments", "connection", "errors", "events", "graph", "model", "records", "schema"),
+        "stored_graphs",
+    },
+    "stored_graphs": {
+        *("connection", "errors", "graph", "graph.identity", "graph.overview", "graph.seed"),
+        *("graph.text", "schema"),
     },
     "recovery": {"connection", "errors", "events", "experiment_db", "journal", "records"},
     "recorder": {
@@ -114,10 +119,6 @@ ALLOWED = {
     "callbacks.sklearn": {"callbacks.recording", "errors"},
     "callbacks.transformers": {"callbacks.recording"},
     "callbacks.xgboost": {"callbacks.recording"},
-    "details": {
-        *("attempts", "media", "model", "regression", "report.changes", "report.curve"),
-        "report.data",
-    },
     "importers": {
         *("arguments", "connection", "errors", "importers.event_file", "importers.mlflow"),
         *("importers.model", "importers.original", "importers.store", "importers.tensorboard"),
@@ -137,19 +138,28 @@ ALLOWED = {
         "records",
     },
     "importers.rows": {"arguments", "errors", "graph"},
-    "importers.store": {"events", "experiment_db", "importers.model", "importers.rows", "model"},
+    "importers.store": {
+        *("events", "experiment_db", "importers.model", "importers.rows", "model"),
+        "stored_graphs",
+    },
     "importers.tensorboard": {
         *("errors", "events", "importers.event_file", "importers.model", "importers.pixels"),
         *("importers.rows", "model"),
     },
     "graph.adapters": {"graph.model"},
-    "graph.diff": {"graph.fingerprint", "graph.model"},
-    "graph.export": {"errors", "graph.model"},
+    "graph.diff": {"graph.fingerprint", "graph.model", "graph.renumber"},
+    "graph.export": {"errors", "graph.grouping", "graph.model"},
+    "graph.grouping": set(),
+    "graph.identity": {"graph.fingerprint"},
+    "graph.overview": {
+        *("graph.builder", "graph.fingerprint", "graph.grouping", "graph.model", "graph.seed"),
+    },
     "graph.fingerprint": {"graph.model"},
     "graph.model": set(),
+    "graph.renumber": set(),
     "tracker": {
         *("arguments", "bounds", "callbacks", "errors", "events", "experiment_db", "graph.capture"),
-        *("graph.seed", "journal", "media", "recorder"),
+        *("journal", "media", "recorder"),
     },
     "graph.adapters.jax": {"errors", "graph.adapters", "graph.builder", "graph.model"},
     "graph.adapters.onnx": {"errors", "graph.adapters", "graph.builder", "graph.model"},
@@ -183,8 +193,8 @@ ALLOWED = {
     "queries": set(),
     "queries.accepted": {"model", "regression"},
     "queries.differences": {
-        *("errors", "graph.diff", "graph.seed", "model", "regression.checks", "report.changes"),
-        "report.data",
+        *("errors", "graph.diff", "graph.marks", "graph.seed", "model", "regression.checks"),
+        *("report.changes", "report.data"),
     },
     "queries.expressions": {"errors", "model"},
     "queries.histories": {
@@ -196,6 +206,11 @@ ALLOWED = {
     "snapshot": {"connection", "errors", "original_views", "schema"},
     "tail": {"errors", "events", "journal", "model"},
     "queries.selection": {"queries.expressions"},
+    "details": {
+        *("attempts", "errors", "graph.marks", "graph.seed", "media", "model", "regression"),
+        *("report.changes", "report.curve", "report.data"),
+    },
+    "graph.marks": {"graph.diff"},
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
     "cli.board": {"", "board.server", "cli.options", "cli.output", "errors"},
@@ -244,7 +259,7 @@ ALLOWED = {
     "cli.files": {"cli.output", "errors"},
     "cli.graphs": {
         *("cli.files", "cli.options", "cli.output", "cli.references", "cli.store", "errors"),
-        *("graph.export", "graph.seed", "graph.text"),
+        *("graph.export", "graph.text"),
     },
     "cli.table": {"arguments", "regression.checks", "report.words"},
     "__main__": {"cli"},
@@ -256,8 +271,9 @@ PURE = (
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),
     *("report.terminal", "report.words"),
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),
-    *("graph.builder", "graph.diff", "graph.export", "graph.fingerprint", "graph.model"),
-    *("graph.seed", "graph.text", "regression.checks", "regression.comparison"),
+    *("graph.builder", "graph.diff", "graph.export", "graph.fingerprint", "graph.grouping"),
+    *("graph.identity", "graph.model", "graph.overview", "graph.renumber", "graph.seed"),
+    *("graph.text", "regression.checks", "regression.comparison"),
     *("regression.direction", "regression.rules", "report.changes", "report.curve", "report.data"),
     *("regression.sampling", "regression.student", "regression.tolerance"),
 )

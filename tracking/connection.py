@@ -545,6 +545,28 @@ class Connection:
 
 
 @contextmanager
+def making_sense(path: Path, what: str) -> Iterator[None]:
+    """Name what lies in a database and is nothing that was ever written there.
+
+    Raises:
+        StoreError: the body could make nothing of it.
+    """
+    try:
+        yield
+    except (
+        ArithmeticError,
+        LookupError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise StoreError(
+            f"{path}: {what} is damaged: {error}; delete_run() removes a run with all its data"
+        ) from error
+
+
+@contextmanager
 def reading_foreign(path: Path) -> Iterator[sqlite3.Connection]:
     """Give a connection for reading to a database of another program, which may be writing it.
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.attempts import without_confirmations
+from tracking.errors import BaselineError, InvalidArgumentError
 from tracking.media import Image as Pixels
 from tracking.media import as_png
 from tracking.model import Status
-from tracking.regression import infer_direction
+from tracking.regression import GraphSample, graph_name, infer_direction, nearest
 from tracking.report.changes import changes
 from tracking.report.curve import band_of, downsample
 from tracking.report.data import (
@@ -95,14 +96,14 @@ def gather(
     )
     left_out: list[str] = []
     metrics = _Metrics(db, run, children, samples, checks).gathered(room, left_out)
-    histograms, images, texts, graphs = _media(db, run.run_id, room, left_out)
+    histograms, images, texts = _media(db, run.run_id, room, left_out)
     return replace(
         details,
         metrics=metrics,
         histograms=histograms,
         images=images,
         texts=texts,
-        graphs=graphs,
+        graphs=_graphs(db, run.run_id, samples, left_out),
         left_out=left_out,
     )
 
@@ -268,7 +269,7 @@ def _environment_changes(sample: Sample, environment: Mapping[str, Any]) -> list
 
 def _media(
     db: ExperimentDBManager, run_id: int, room: Room, left_out: list[str]
-) -> tuple[list[Histogram], list[Image], list[Text], list[Mapping[str, Any]]]:
+) -> tuple[list[Histogram], list[Image], list[Text]]:
     histograms = [
         Histogram(name, one["step"], one["bucket_edges"], one["bucket_counts"], one["n_non_finite"])
         for name, one in _newest(db.get_histograms(run_id), "histograms", left_out)
@@ -293,14 +294,40 @@ def _media(
             left_out.append(f"text {name} of step {one['step']}: all behind {len(content)} letters")
         room.media_bytes -= len(content)
         texts.append(Text(name, one["step"], content))
-    graphs = []
-    for one in db.get_comp_graphs(run_id):
-        n_nodes = len(one["graph"].get("nodes", ()))
-        if n_nodes > _MAX_NODES:
-            left_out.append(f"graph {one['id']} of {n_nodes} nodes")
+    return histograms, images, texts
+
+
+def _graphs(
+    db: ExperimentDBManager, run_id: int, samples: Sequence[Sample], left_out: list[str]
+) -> list[Mapping[str, Any]]:
+    """Return the graphs of a run as they are drawn, with what differs from the baseline's."""
+    names: list[str] = []
+    graphs: list[Mapping[str, Any]] = []
+    for stored in db.get_graphs(run_id):
+        names.append(graph_name(stored.name, "", names))
+        known = [sample.graphs[names[-1]] for sample in samples if names[-1] in sample.graphs]
+        drawn = {"name": stored.name, **stored.overview()}
+        if len(drawn.get("nodes", ())) > _MAX_NODES:
+            left_out.append(f"graph {stored.name!r} of {stored.n_nodes} nodes")
         else:
-            graphs.append(one["graph"])
-    return histograms, images, texts, graphs
+            graphs.append(drawn | _marks(known, drawn))
+    return graphs
+
+
+def _marks(known: Sequence[GraphSample], drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs from the baseline's graph, as far as there are two to compare."""
+    if not known or "is_overview" in drawn:
+        return {}
+    from tracking.graph.marks import marks  # most runs have no graph
+    from tracking.graph.seed import graph_with_ids
+
+    try:
+        graph, ids = graph_with_ids(drawn)
+        sample = GraphSample.of(graph)
+        before = nearest(known, sample)
+        return {} if before.full == sample.full else marks(before.graph, graph, ids)
+    except (InvalidArgumentError, BaselineError):  # which a check of the test says as well
+        return {}
 
 
 def _newest(

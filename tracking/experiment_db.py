@@ -14,8 +14,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tracking import arguments, records, schema
-from tracking.connection import Connection
+from tracking import arguments, records, schema, stored_graphs
+from tracking.connection import Connection, making_sense
 from tracking.errors import (
     InvalidArgumentError,
     RunNotFoundError,
@@ -30,8 +30,11 @@ from tracking.model import RunInfo, Status
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from tracking.graph.model import Graph
     from tracking.model import RecordInfo, Summary
+    from tracking.stored_graphs import StoredGraph
 
 
 _STREAMED_FROM = 50_000
@@ -255,23 +258,8 @@ class ExperimentDBManager:
         with self._making_sense(f"run {row[0]}"):
             return _run_info(row)
 
-    @contextmanager
-    def _making_sense(self, what: str) -> Iterator[None]:
-        """Name what lies in the database and is nothing that was ever written there."""
-        try:
-            yield
-        except (
-            ArithmeticError,
-            LookupError,
-            OSError,
-            RecursionError,
-            TypeError,
-            ValueError,
-        ) as error:
-            raise StoreError(
-                f"{self.db_path}: {what} is damaged: {error}; delete_run() removes a run with all"
-                " its data"
-            ) from error
+    def _making_sense(self, what: str) -> AbstractContextManager[None]:
+        return making_sense(self.db_path, what)
 
     def delete_run(self, run_id: int) -> None:
         """Delete a run and all its data.
@@ -507,44 +495,82 @@ class ExperimentDBManager:
 
     # Graphs, histograms, images, texts
 
-    def save_comp_graph(self, run_id: int, graph_data: dict[str, Any]) -> int:
+    def save_comp_graph(
+        self, run_id: int, graph_data: dict[str, Any], *, name: str = "graph"
+    ) -> int:
         """Save computation graph as JSON, beside those the run has. Returns its id.
+
+        Args:
+            run_id: the run.
+            graph_data: a dict with lists `nodes` and `edges`; stored whole.
+            name: what to call it, where a run has several.
 
         Raises:
             InvalidArgumentError: `graph_data` has no nodes and edges, or is not strict JSON.
             RunNotFoundError: no such run.
         """
-        values = (check_graph_data(graph_data), time.time())
-        return self._insert(
-            "INSERT INTO graphs (run_id, graph_json, created_at) VALUES (?, ?, ?)", run_id, values
-        )
+        content = stored_graphs.content_of_text(check_graph_data(graph_data))
+        return self._insert_graph(run_id, arguments.checked_name("name", name), content)
+
+    def save_graph(self, run_id: int, graph: Graph, name: str = "graph") -> int:
+        """Save a captured graph, beside those the run has. Returns its id.
+
+        An equal graph that any run has is not stored again. A graph of more nodes than
+        `tracking.stored_graphs.WHOLE_UP_TO` is packed; the JSON of it that other programs find in
+        the database is an overview.
+
+        Raises:
+            InvalidArgumentError: `name` cannot be stored.
+            RunNotFoundError: no such run.
+        """
+        checked = arguments.checked_name("name", name)
+        content = stored_graphs.content_of_graph(graph)
+        self._db.open()
+        with self._db.reading() as connection:
+            self._run_row(connection, run_id)
+            is_new = not stored_graphs.has_content(connection, content)
+        if is_new:
+            content.columns()  # now, not while other processes wait for the lock
+        return self._insert_graph(run_id, checked, content)
+
+    def _insert_graph(self, run_id: int, name: str, content: stored_graphs.Content) -> int:
+        with self._db.writing() as connection:
+            (run_id,) = self._run_row(connection, run_id)
+            return stored_graphs.insert_graph(connection, run_id, name, content, time.time())
 
     def get_comp_graph(self, graph_id: int) -> dict[str, Any] | None:
         """Get a single computation graph by its ID; None when there is none."""
+        number = arguments.checked_id("graph_id", graph_id)
         with self._db.reading() as connection:
-            row = connection.execute(
-                "SELECT graph_json FROM graphs WHERE id = ?",
-                (arguments.checked_id("graph_id", graph_id),),
-            ).fetchone()
-        with self._making_sense(f"graph {graph_id}"):
-            return dict(json.loads(row[0])) if row else None
+            found = stored_graphs.read_graph(connection, self.db_path, number)
+        whole: dict[str, Any] | None = found.whole() if found else None
+        return whole
 
     def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
-        """Get all computation graphs for a run, oldest first, as {id, graph, created_at}.
+        """Get all computation graphs for a run, oldest first, as {id, graph, created_at, name}.
 
         Raises:
             RunNotFoundError: no such run.
         """
-        rows = self._select(
-            "SELECT id, graph_json, created_at FROM graphs WHERE run_id = ?"
-            " ORDER BY created_at, id",
-            run_id,
-        )
-        with self._making_sense(f"a graph of run {run_id}"):
-            return [
-                {"id": graph_id, "graph": json.loads(text), "created_at": created_at}
-                for graph_id, text, created_at in rows
-            ]
+        return [
+            {
+                "id": one.graph_id,
+                "graph": one.whole(),
+                "created_at": one.created_at,
+                "name": one.name,
+            }
+            for one in self.get_graphs(run_id)
+        ]
+
+    def get_graphs(self, run_id: int) -> list[StoredGraph]:
+        """Get all computation graphs of a run, oldest first, each unpacked as far as it is used.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        with self._db.reading() as connection:
+            (run_id,) = self._run_row(connection, run_id)
+            return stored_graphs.read_graphs(connection, self.db_path, run_id)
 
     def save_histogram(
         self,

@@ -1,13 +1,15 @@
 """The database's schema, its version, and the way from every older one to it.
 
-One experiment is one SQLite file. The tables `runs`, `metrics`, `records`, `graphs`, `histograms`,
-`images` and `texts` keep the names and columns of the original dashboard, which reads them; what
-we add to them is additional.
+One experiment is one SQLite file. The tables `runs`, `metrics`, `records`, `histograms`, `images`,
+`texts` and the view `graphs` keep the names and columns of the original dashboard, which reads
+them; what we add to them is additional.
 
 Versions:
     0: the original's databases, without a version; adopted by `adopt_original`.
     1: the first of ours (November 2026).
     2: `runs.comparison` (November 2026).
+    3: graphs have names, and equal ones lie in `graph_contents` once; `graphs` becomes a view
+       (November 2026).
 """
 
 from __future__ import annotations
@@ -25,7 +27,48 @@ if TYPE_CHECKING:
 APPLICATION_ID = int.from_bytes(b"SGtk", "big")
 """Marks the file as ours in SQLite's header (`PRAGMA application_id`)."""
 
-SCHEMA = """
+_GRAPH_TABLES = """
+CREATE TABLE graph_contents (           -- equal graphs once; those no run has any more are deleted
+    id         INTEGER PRIMARY KEY,
+    digest     BLOB UNIQUE,             -- what makes graphs equal; NULL: another program wrote it
+    graph_json TEXT NOT NULL,           -- in the original's shape; an overview where packed is set
+    packed     BLOB                     -- the whole of a graph too large to be JSON
+);
+
+CREATE TABLE run_graphs (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id     INTEGER NOT NULL REFERENCES runs (id),
+    content_id INTEGER NOT NULL REFERENCES graph_contents (id),
+    name       TEXT NOT NULL,
+    created_at REAL NOT NULL            -- Unix seconds
+);
+CREATE INDEX run_graphs_run ON run_graphs (run_id);
+CREATE INDEX run_graphs_content ON run_graphs (content_id);
+CREATE TRIGGER run_graphs_deleted AFTER DELETE ON run_graphs BEGIN
+    DELETE FROM graph_contents WHERE id = OLD.content_id
+        AND NOT EXISTS (SELECT 1 FROM run_graphs WHERE content_id = OLD.content_id);
+END;
+"""
+
+_GRAPHS_VIEW = """
+CREATE VIEW graphs AS                   -- what the original reads and writes
+    SELECT g.id AS id, g.run_id AS run_id, c.graph_json AS graph_json, g.created_at AS created_at,
+           g.name AS name
+    FROM run_graphs AS g JOIN graph_contents AS c ON c.id = g.content_id;
+-- Its INSERT OR REPLACE is how every statement in here resolves conflicts: there shall be none.
+CREATE TRIGGER graphs_inserted INSTEAD OF INSERT ON graphs BEGIN
+    INSERT INTO graph_contents (graph_json) VALUES (NEW.graph_json);
+    INSERT INTO run_graphs (id, run_id, content_id, name, created_at)
+        VALUES (NEW.id, NEW.run_id, last_insert_rowid(), COALESCE(NEW.name, 'graph'),
+                NEW.created_at);
+END;
+CREATE TRIGGER graphs_deleted INSTEAD OF DELETE ON graphs BEGIN
+    DELETE FROM run_graphs WHERE id = OLD.id;
+END;
+"""
+
+SCHEMA = (
+    """
 CREATE TABLE migrations (
     version     INTEGER PRIMARY KEY,    -- schema version reached
     name        TEXT NOT NULL,          -- the function that took us there
@@ -127,14 +170,6 @@ CREATE TABLE segments (                 -- how far journal segments have been dr
     drained_to INTEGER NOT NULL         -- byte offset; what lies before it is in the tables
 ) WITHOUT ROWID;
 
-CREATE TABLE graphs (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    run_id     INTEGER NOT NULL REFERENCES runs (id),
-    graph_json TEXT NOT NULL,
-    created_at REAL NOT NULL            -- Unix seconds
-);
-CREATE INDEX graphs_run ON graphs (run_id);
-
 CREATE TABLE histograms (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id        INTEGER NOT NULL REFERENCES runs (id),
@@ -170,12 +205,20 @@ CREATE TABLE texts (
 );
 CREATE INDEX idx_texts_run_name ON texts (run_id, name);
 """
+    + _GRAPH_TABLES
+    + _GRAPHS_VIEW
+)
 
-MEDIA_TABLES = ("graphs", "histograms", "images", "texts")
+MEDIA_TABLES = ("run_graphs", "histograms", "images", "texts")
 """Tables of what a run keeps beside its records, by their column `run_id`."""
 
 _TABLE = re.compile(r"^CREATE TABLE (\w+) \((.*?)^\)", re.DOTALL | re.MULTILINE)
 _COLUMN = re.compile(r"^    (?!PRIMARY KEY)(\w+) *([A-Z]*)", re.MULTILINE)
+_GRAPHS_COLUMNS = (  # of the view, which was a table
+    *(("graphs", "id", "INTEGER"), ("graphs", "run_id", "INTEGER")),
+    *(("graphs", "graph_json", "TEXT"), ("graphs", "created_at", "REAL")),
+)
+_GRAPHS_NAME = ("graphs", "name", "TEXT")
 
 _ORIGINAL_COLUMNS = {
     "runs": ("id", "name", "created_at", "status", "config"),
@@ -247,7 +290,7 @@ def damage_of(connection: sqlite3.Connection) -> str | None:
         for column in _ADDED.get(added, ())
     }
     lost = sorted(_columns_of_ours() - later - _plain_columns(connection))
-    return f"the table {lost[0][0]} has lost its column {lost[0][1]}" if lost else None
+    return f"{lost[0][0]} has lost its column {lost[0][1]}" if lost else None
 
 
 def damage_of_pages(connection: sqlite3.Connection) -> str | None:
@@ -258,20 +301,29 @@ def damage_of_pages(connection: sqlite3.Connection) -> str | None:
 
 @functools.cache
 def _columns_of_ours() -> frozenset[tuple[str, str, str]]:
-    return frozenset(
+    return frozenset((*_columns_in(SCHEMA), *_GRAPHS_COLUMNS, _GRAPHS_NAME))
+
+
+def _columns_in(script: str) -> set[tuple[str, str, str]]:
+    return {
         (table, column, kind)
-        for table, body in _TABLE.findall(SCHEMA)
+        for table, body in _TABLE.findall(script)
         for column, kind in _COLUMN.findall(body)
-    )
+    }
 
 
 def _plain_columns(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
-    """Return (table, column, type) of all there is but views, virtual tables, computed columns."""
+    """Return (table, column, type) of all there is but virtual tables and computed columns.
+
+    Of the views only `graphs` where it is one: we don't read it then.
+    """
     return frozenset(
         connection.execute(
             "SELECT t.name, c.name, c.type"
             " FROM sqlite_master AS t JOIN pragma_table_xinfo(t.name) AS c"
-            " WHERE t.type = 'table' AND t.rootpage > 0 AND c.hidden = 0"
+            " WHERE (t.type = 'table' AND t.rootpage > 0 OR t.type = 'view' AND t.name = ?)"
+            " AND c.hidden = 0",
+            ("graphs" if version_of(connection) >= SHARES_GRAPHS else None,),
         )
     )
 
@@ -312,7 +364,11 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    for statement in _statements(SCHEMA):
+    _execute_all(connection, SCHEMA)
+
+
+def _execute_all(connection: sqlite3.Connection, script: str) -> None:
+    for statement in _statements(script):
         connection.execute(statement)
 
 
@@ -335,6 +391,9 @@ def _adopt_original(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE {table} RENAME TO original_{table}")
     _create(connection)
     for table in old_tables:
+        if table == "graphs":
+            _take_graphs(connection, "original_graphs")
+            continue
         columns = ", ".join(_ORIGINAL_COLUMNS[table])
         living = "" if table in ("runs", "metrics") else "WHERE run_id IN (SELECT id FROM runs)"
         connection.execute(
@@ -356,6 +415,34 @@ def _last_run_id(connection: sqlite3.Connection) -> int:
             " COALESCE((SELECT MAX(seq) FROM sqlite_sequence WHERE name = 'runs'), 0))"
         )
     return int(connection.execute(query).fetchone()[0])
+
+
+def digest_of_text(text: bytes, kind: str = "text") -> bytes:
+    """Return what tells the text of a graph in `graph_contents` from those of others.
+
+    Args:
+        text: in UTF-8.
+        kind: what SQLite calls its type; other programs may store a `blob`.
+    """
+    import hashlib  # takes a while, and most experiments have no graph
+
+    return hashlib.blake2b(text, digest_size=16, person=kind.encode()).digest()
+
+
+def _take_graphs(connection: sqlite3.Connection, table: str) -> None:
+    """Copy what runs have in a table of one row a graph to where equal graphs lie once."""
+    connection.create_function("digest_of_text", 2, digest_of_text, deterministic=True)
+    digest = "digest_of_text(CAST(old.graph_json AS BLOB), typeof(old.graph_json))"
+    living = f"FROM {table} AS old WHERE run_id IN (SELECT id FROM runs)"  # noqa: S608  # names of ours
+    connection.execute(
+        "INSERT OR IGNORE INTO graph_contents (digest, graph_json)"
+        f" SELECT {digest}, graph_json {living} ORDER BY id"
+    )
+    content_id = f"(SELECT c.id FROM graph_contents AS c WHERE c.digest = {digest})"  # noqa: S608
+    connection.execute(
+        "INSERT INTO run_graphs (id, run_id, content_id, name, created_at)"
+        f" SELECT id, run_id, {content_id}, 'graph', created_at {living}"
+    )
 
 
 def has_foreign_records(connection: sqlite3.Connection) -> bool:
@@ -396,7 +483,13 @@ def enter_foreign_records(connection: sqlite3.Connection) -> None:
 HAS_COMPARISONS = 2
 """The version since which runs keep what a comparison found."""
 
-_ADDED = {HAS_COMPARISONS: {("runs", "comparison", "TEXT")}}
+SHARES_GRAPHS = 3
+"""The version since which graphs have names, and equal ones are stored once."""
+
+_ADDED = {
+    HAS_COMPARISONS: {("runs", "comparison", "TEXT")},
+    SHARES_GRAPHS: {*_columns_in(_GRAPH_TABLES), _GRAPHS_NAME},
+}
 """Columns that came with a version; readers of older databases do without them."""
 
 
@@ -405,7 +498,17 @@ def add_comparison(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE runs ADD COLUMN comparison TEXT")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (add_comparison,)
+def share_graphs(connection: sqlite3.Connection) -> None:
+    """Store equal graphs once, and give them names; the table `graphs` becomes a view."""
+    _execute_all(connection, _GRAPH_TABLES)
+    _take_graphs(connection, "graphs")
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'run_graphs'")
+    connection.execute("UPDATE sqlite_sequence SET name = 'run_graphs' WHERE name = 'graphs'")
+    connection.execute("DROP TABLE graphs")
+    _execute_all(connection, _GRAPHS_VIEW)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (add_comparison, share_graphs)
 """`MIGRATIONS[v - 1]` takes a database of version v to v + 1. `SCHEMA` is always the newest."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)
@@ -435,5 +538,8 @@ def _quoted(name: str) -> str:
 
 
 def _statements(script: str) -> list[str]:
-    """Split at semicolons that end a line; `executescript` would commit the transaction first."""
-    return [part for part in script.split(";\n") if part.strip()]
+    """Split at semicolons that end a line, but for those inside of a trigger.
+
+    `executescript` would commit the transaction first.
+    """
+    return [part for part in re.split(r";\n(?! |END)", script) if part.strip()]

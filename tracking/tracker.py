@@ -511,14 +511,12 @@ class Tracker:
 
     def _save_graph(self, run_id: int | None, name: str, graph: Graph) -> int:
         """Store a graph with a run, the active one by default."""
-        from tracking.graph.seed import json_of_graph
-
         if run_id is None:
             run = self._active_run()
             db, run_id = run.recorder.db, run.run_id
         else:
             db = self._experiment().db
-        return db.save_comp_graph(run_id, json_of_graph(graph))
+        return db.save_graph(run_id, graph, name)
 
     def expect(
         self, metric_name: str, comparison: str, limit: float, statistic: str = "last"
@@ -639,7 +637,10 @@ class Tracker:
         return self._experiment().db.get_comp_graph(graph_id)
 
     def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
-        """Get all computation graphs for a given run, oldest first, as {id, graph, created_at}."""
+        """Get all computation graphs for a given run, oldest first.
+
+        Each is {id, graph, created_at, name}.
+        """
         return self._experiment().db.get_comp_graphs(run_id)
 
     def _drained(self) -> Recorder:

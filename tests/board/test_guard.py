@@ -295,7 +295,7 @@ def test_a_body_that_says_nothing_is_refused(client, body):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/", 503), ("/x", 404), ("/api/config", 200), ("/api/runs/1", 400), ("/api/find", 400)],
+    [("/x", 404), ("/api/config", 200), ("/api/runs/1", 400), ("/api/find", 400)],
 )
 def test_every_answer_has_the_headers_of_a_careful_server(client, path, status):
     client.http.headers["origin"] = "http://evil.example"

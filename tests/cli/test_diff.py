@@ -5,7 +5,9 @@ import math
 import pytest
 
 from tracking import cli
-from tracking.queries.differences import mapping_pairs, metric_pairs, operations
+from tracking.graph.builder import GraphBuilder
+from tracking.graph.model import Kind
+from tracking.queries.differences import mapping_pairs, metric_pairs
 from tracking.report.data import MISSING
 from tracking.summary import summarize
 
@@ -91,19 +93,50 @@ def test_mappings_are_compared_to_their_leaves():
     ]
 
 
-def test_graphs_are_compared_by_the_number_of_their_operations(record, sgtrack):
-    def graph(*labels):
-        nodes = [{"id": str(i), "type": "operation", "label": x} for i, x in enumerate(labels)]
-        return {"nodes": [*nodes, {"id": "t", "type": "tensor", "label": "mul"}], "edges": []}
+def save(run_id, labels, name="graph"):
+    """Save a graph that is no graph of tensors: its operations have no results."""
+    nodes = [{"id": str(i), "type": "operation", "label": x} for i, x in enumerate(labels)]
+    data = {"nodes": [*nodes, {"id": "t", "type": "tensor", "label": "mul"}], "edges": []}
+    return lambda tracker: tracker.db_manager.save_comp_graph(run_id, data, name=name)
 
-    assert operations([graph("mul", "add"), graph("mul")]) == {"mul": 2, "add": 1}
+
+def test_graphs_are_compared_by_the_number_of_their_operations(record, sgtrack):
     for run_id, labels in ((1, ["mul", "add"]), (2, ["mul", "mul", "add"])):
-        record(
-            do=lambda t, i=run_id, labels=labels: t.db_manager.save_comp_graph(i, graph(*labels))
-        )
+        record(do=save(run_id, labels))
     code, out, _ = sgtrack("diff", "1", "2")
     assert code == cli.FOUND
     assert [line.split() for line in out.splitlines()[3:]][::2] == [
         ["operation", "A", "B"],
         ["mul", "1", "2"],
     ]
+
+
+def chain(*ops):
+    builder = GraphBuilder("test")
+    builder.add(Kind("input", label="x"))
+    for number, op in enumerate(ops):
+        builder.add(Kind(op), [number])
+    return builder.build([len(ops)])
+
+
+LONG = ["relu"] * 2_500
+
+
+def save_graphs(**graphs):
+    def save(tracker):
+        for name, graph in graphs.items():
+            tracker.db_manager.save_graph(tracker.current_run_id, graph, name.rstrip("_"))
+
+    return save
+
+
+def test_graphs_of_one_name_are_compared_node_by_node_whatever_their_order(record, said_as_json):
+    record(do=save_graphs(loss=chain("add"), model=chain(*LONG), loss_=chain("exp")))
+    record(do=save_graphs(model=chain("gelu", *LONG[1:]), loss=chain("add"), new=chain("add")))
+    code, document = said_as_json("diff", "1", "2")
+    assert code == cli.FOUND
+    changed, *alone = document["graph_changes"]
+    assert changed.startswith("graph 'model': changed: relu")
+    assert alone == ["graph 'loss' number 2: only in A", "graph 'new': only in B"]
+    counts = {one["name"]: (one.get("a"), one.get("b")) for one in document["graph"]}
+    assert counts == {"add": (1, 2), "exp": (1, None), "gelu": (None, 1), "relu": (2_500, 2_499)}

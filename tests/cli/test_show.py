@@ -7,6 +7,21 @@ import numpy as np
 import pytest
 
 from tracking import Tracker, cli
+from tracking.graph.capture import capture
+from tracking.graph.fingerprint import fingerprint
+
+
+class Value:
+    def __init__(self, op="", prev=()):
+        self._op, self._prev = op, prev
+
+
+def chain(n):
+    """The last of `n` operations."""
+    last = Value()
+    for _ in range(n):
+        last = Value("exp", (last,))
+    return last
 
 
 @pytest.fixture
@@ -49,8 +64,29 @@ def test_a_run_is_shown_whole(rich, sgtrack):
     assert lines[lines.index("environment:") + 1 :][:2] == ["git_commit null", "python 3.11"]
     assert "loss 4 2 2 1 3 2 0.816497 1 █·▁▅" in lines
     assert "diverged 1 Infinity 1 ·" in lines
-    assert lines[-1] == "besides: 1 graph, 1 histogram, 2 images, 3 texts"
+    assert lines[lines.index("graph nodes fingerprint") + 2 :] == [
+        "graph 1",
+        "",
+        "besides: 1 histogram, 2 images, 3 texts",
+    ]
     assert "line 0" not in out
+
+
+def test_graphs_are_listed_by_name_with_their_size_and_fingerprint(record, sgtrack, said_as_json):
+    def save(tracker):
+        for name, n in (("loss", 3), ("model", 2_500)):
+            tracker.save_comp_graph(chain(n), name=name)
+
+    record(do=save)
+    found = [fingerprint(capture(chain(n))).full for n in (3, 2_500)]
+    lines = [line.split() for line in sgtrack("show", "1")[1].splitlines()]
+    assert lines[-2:] == [["loss", "4", found[0][:8]], ["model", "2501", found[1][:8]]]
+    code, document = said_as_json("show", "1")
+    assert (code, document["n_graphs"]) == (cli.OK, 2)
+    assert document["graphs"] == [
+        {"name": "loss", "n_nodes": 4, "fingerprint": found[0]},
+        {"name": "model", "n_nodes": 2_501, "fingerprint": found[1]},
+    ]
 
 
 def test_texts_are_shown_when_asked_for(rich, sgtrack):

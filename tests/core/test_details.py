@@ -11,6 +11,9 @@ import pytest
 from tracking import ExperimentDBManager, ReportError, RunNotFoundError, Tracker, stored_report
 from tracking import write_report as write_to
 from tracking.details import Room, gather, with_prefixes
+from tracking.graph.builder import GraphBuilder
+from tracking.graph.model import Kind
+from tracking.graph.seed import json_of_graph
 from tracking.model import RunInfo, Verdict
 from tracking.regression import Check, Sample
 from tracking.report.data import ReportData
@@ -129,12 +132,30 @@ def test_media_are_taken_in_until_there_is_no_room(tracker):
     assert (details.images[0].width, details.images[0].height) == (64, 64)
     assert details.histograms[0].n_non_finite == 1
     assert [len(graph["nodes"]) for graph in details.graphs] == [2]
-    assert details.left_out == ["10 of 60 texts said", "graph 1 of 5001 nodes"]
+    assert details.left_out == ["10 of 60 texts said", "graph 'graph' of 5001 nodes"]
 
     small = gathered(tracker, run, room=Room(media_bytes=150))
     assert small.images == []
     assert "image noise of step 0: no room" in small.left_out
     assert [len(text.content) for text in small.texts][:3] == [100, 50, 0]
+
+
+def test_large_graphs_are_drawn_as_overviews_however_they_are_stored(tracker):
+    builder = GraphBuilder("test")
+    for number in range(6_000):
+        builder.add(Kind("step", namespace=f"block{number // 100}"), [number - 1] * (number > 0))
+    graph = builder.build([5_999])
+    run = run_of(tracker)
+    tracker.db_manager.save_graph(run.run_id, graph, "model")
+    tracker.db_manager.save_comp_graph(run.run_id, json_of_graph(graph), name="by hand")
+    tracker.db_manager.save_comp_graph(run.run_id, {"nodes": [], "edges": [], "name": "its own"})
+    details = gathered(tracker, run)
+    *overviews, small = details.graphs
+    assert [one["name"] for one in overviews] == ["model", "by hand"]
+    for one in overviews:
+        assert (one["is_overview"], one["n_nodes"], len(one["nodes"])) == (True, 6_000, 2 * 60)
+    assert small == {"nodes": [], "edges": [], "name": "its own"}
+    assert details.left_out == []
 
 
 def test_an_image_that_another_program_stored_wrong_is_named(tracker):

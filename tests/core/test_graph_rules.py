@@ -76,6 +76,10 @@ CASES = {
     "another version, the same graph": (
         *(net("matmul", "relu", "matmul", version="2.0"), "full", Verdict.IDENTICAL, "", ""),
     ),
+    "another build, another graph": (
+        *(net("matmul", "tanh", "matmul", version="1.0+cu126"), "structure"),
+        *(Verdict.GRAPH_CHANGED, "", SWAPPED),
+    ),
     "another version, another graph": (
         *(net("matmul", "tanh", "matmul", version="2.0"), "structure", Verdict.GRAPH_CHANGED),
         "warn",

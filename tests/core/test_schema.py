@@ -29,7 +29,11 @@ from tracking import (
     TrackingWarning,
     schema,
 )
+from tracking.graph.builder import GraphBuilder
+from tracking.graph.model import INPUT, Kind
+from tracking.graph.text import text_of
 from tracking.records import decode_step, decode_value
+from tracking.stored_graphs import WHOLE_UP_TO
 
 ASSETS = Path(__file__).parent.parent / "assets"
 CREATED_AT = 1_700_000_000.0
@@ -84,6 +88,18 @@ GRAPH = {
     ],
     "edges": [{"source": "1", "target": "2"}],
 }
+
+
+def chain(n):
+    """A graph of `n` nodes in blocks of twenty."""
+    builder = GraphBuilder("test", "1.0")
+    builder.add(Kind(INPUT, (2,), "float32", label="x"))
+    for number in range(n - 1):
+        builder.add(Kind("relu", (2,), "float32", f"block{number // 20}"), [number])
+    return builder.build([n - 1])
+
+
+SMALL, LARGE = chain(3), chain(WHOLE_UP_TO + 1)
 
 FLOAT32 = struct.pack("<f", 0.25)  # as sqlite3 stores numpy's float32 and int64 scalars
 INT64 = struct.pack("<q", 3)
@@ -164,7 +180,10 @@ def record_known(folder):
         tracker.histogram("weights", [0.0, 0.25, 1.0, float("inf")], 1, bins=2)
         tracker.image("digit", [[0, 255]], 2)
         tracker.text("sample", "once upon a time", 3)
-        tracker.db_manager.save_comp_graph(run_id, GRAPH)
+        db = tracker.db_manager
+        db.save_comp_graph(run_id, GRAPH)
+        for name, graph in (("loss", SMALL), ("model", LARGE), ("the same", SMALL)):
+            db.save_graph(run_id, graph, name)
     tracker.close()
     return run_id
 
@@ -176,7 +195,7 @@ def dump(path):
 
 
 def structure(path):
-    """What SQLite knows of each table, and the text of everything in the schema."""
+    """Texts in the schema but of tables, what SQLite knows of those, the header, their texts."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
         tables = [name for kind, name, _, _ in rows if kind == "table"]
@@ -194,7 +213,8 @@ def structure(path):
     texts = sorted(
         (kind, name, table, " ".join((sql or "").split())) for kind, name, table, sql in rows
     )
-    return texts, pragmas, header
+    of_tables = [text for text in texts if text[0] == "table"]
+    return [text for text in texts if text[0] != "table"], pragmas, header, of_tables
 
 
 def is_sound(path):
@@ -221,7 +241,7 @@ def original(tmp_path):
 
 def test_a_fresh_database_is_whole_and_says_whose_it_is(tmp_path):
     path = fresh(tmp_path / "e.db")
-    _, _, header = structure(path)
+    _, _, header, _ = structure(path)
     assert header == [(schema.APPLICATION_ID,), (schema.SCHEMA_VERSION,), ("wal",)]
     assert is_sound(path)
 
@@ -233,7 +253,7 @@ def test_a_database_of_each_schema_version_reads_as_it_was_recorded(
 ):
     path = tmp_path / "e.db"
     shutil.copy(ASSETS / f"schema_v{version}.db", path)
-    assert_reads_as_known(path, 1, is_read_only=is_read_only)
+    assert_reads_as_known(path, 1, is_read_only=is_read_only, version=version)
     with closing(sqlite3.connect(path)) as connection:
         assert schema.version_of(connection) == (version if is_read_only else schema.SCHEMA_VERSION)
 
@@ -244,12 +264,41 @@ def test_the_newest_sample_has_the_newest_schema(tmp_path):
     assert structure(path) == structure(fresh(tmp_path / "fresh.db"))
 
 
-def test_a_migrated_database_has_the_columns_of_a_fresh_one(tmp_path):
+@pytest.mark.parametrize("version", range(1, schema.SCHEMA_VERSION))
+def test_a_migrated_database_has_the_schema_of_a_fresh_one(tmp_path, version):
     path = tmp_path / "e.db"
-    shutil.copy(ASSETS / "schema_v1.db", path)
-    _, migrated, header = structure(fresh(path))
-    _, made, header_of_fresh = structure(fresh(tmp_path / "fresh.db"))
-    assert (migrated, header) == (made, header_of_fresh)
+    shutil.copy(ASSETS / f"schema_v{version}.db", path)
+    # Only the texts of tables differ, by columns that were added behind the others.
+    assert structure(fresh(path))[:3] == structure(fresh(tmp_path / "fresh.db"))[:3]
+
+
+def test_graphs_of_before_they_were_shared_keep_their_numbers_and_lie_there_once(tmp_path):
+    path = tmp_path / "e.db"
+    shutil.copy(ASSETS / "schema_v2.db", path)
+    stored = [(3, json.dumps(GRAPH)), (5, "{}"), (6, json.dumps(GRAPH)), (7, b"{}"), (8, "no JSON")]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM graphs")
+        for graph_id, text in (*stored, (9, "gone")):
+            connection.execute("INSERT INTO graphs VALUES (?, 1, ?, ?)", (graph_id, text, graph_id))
+        connection.execute("INSERT INTO graphs VALUES (10, 77, 'of a run that is gone', 0)")
+        connection.execute("DELETE FROM graphs WHERE id = 9")
+        connection.commit()
+    with closing(ExperimentDBManager(path)) as db:
+        assert db.get_comp_graph(6) == GRAPH
+        graphs = db.get_graphs(1)
+        assert [(one.graph_id, one.name, one.created_at) for one in graphs] == [
+            (graph_id, "graph", graph_id) for graph_id, _ in stored
+        ]
+        with pytest.raises(StoreError, match="graph 8 'graph' is damaged"):
+            db.get_comp_graph(8)
+        assert db.save_comp_graph(1, json.loads(stored[0][1])) == 11
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT id, graph_json FROM graphs ORDER BY id").fetchall()
+        assert rows[:-1] == stored
+        contents = connection.execute("SELECT graph_json FROM graph_contents ORDER BY id")
+        compact = json.dumps(GRAPH, separators=(",", ":"))
+        assert [text for (text,) in contents] == [stored[0][1], "{}", b"{}", "no JSON", compact]
+    assert is_sound(path)
 
 
 def test_a_database_written_now_reads_as_it_was_recorded(tmp_path):
@@ -257,7 +306,7 @@ def test_a_database_written_now_reads_as_it_was_recorded(tmp_path):
     assert_reads_as_known(tmp_path / "known.db", run_id)
 
 
-def assert_reads_as_known(path, run_id, *, is_read_only=False):
+def assert_reads_as_known(path, run_id, *, is_read_only=False, version=schema.SCHEMA_VERSION):
     with closing(ExperimentDBManager(path, is_read_only=is_read_only)) as db:
         run = db.get_run(run_id)
         assert (run.name, run.status, run.ended_by) == ("known", "completed", "finished")
@@ -277,7 +326,14 @@ def assert_reads_as_known(path, run_id, *, is_read_only=False):
         assert (histogram["bucket_counts"], histogram["n_non_finite"]) == ([2, 1], 1)
         assert db.get_images(run_id)["digit"][0]["data_b64"] == "AP8="
         assert db.get_texts(run_id)["sample"][0]["content"] == "once upon a time"
-        assert [found["graph"] for found in db.get_comp_graphs(run_id)] == [GRAPH]
+        foreign, *graphs = db.get_graphs(run_id)
+        assert (foreign.name, foreign.whole()) == ("graph", GRAPH)
+        if version < schema.SHARES_GRAPHS:
+            assert graphs == []
+        else:
+            assert [(one.name, text_of(one.graph())) for one in graphs] == [
+                ("loss", text_of(SMALL)), ("model", text_of(LARGE)), ("the same", text_of(SMALL)),
+            ]  # fmt: skip
     assert is_sound(path)
 
 
@@ -444,11 +500,17 @@ def test_the_originals_dashboard_reads_our_database_and_adds_no_index_to_records
             f"SELECT r.value {of_metric} ORDER BY r.step DESC LIMIT 1", (run_id, "loss")
         ).fetchone()
         assert last["value"] == 1 / 3
-        graph = connection.execute(
+        graphs = connection.execute(
             "SELECT id, graph_json, created_at FROM graphs WHERE run_id = ? ORDER BY created_at",
             (run_id,),
-        ).fetchone()
-        assert json.loads(graph["graph_json"]) == GRAPH
+        ).fetchall()
+        assert json.loads(graphs[0]["graph_json"]) == GRAPH
+        for row, n in zip(graphs, (2, 5, 201, 5), strict=True):
+            drawn = json.loads(row["graph_json"])
+            assert len(drawn["nodes"]) == n
+            assert {node["type"] for node in drawn["nodes"]} == {"tensor", "operation"}
+            ids = {node["id"] for node in drawn["nodes"]}
+            assert all({edge["source"], edge["target"]} <= ids for edge in drawn["edges"])
         histogram = connection.execute(
             "SELECT name, step, bucket_edges, bucket_counts, wall_time FROM histograms"
             " WHERE run_id = ? ORDER BY step",
@@ -468,6 +530,52 @@ def test_the_originals_dashboard_reads_our_database_and_adds_no_index_to_records
         assert text["content"] == "once upon a time"
         assert connection.execute("SELECT value FROM records").fetchall()
     assert_reads_as_known(path, run_id)
+
+
+def test_the_originals_tracker_saves_and_deletes_graphs_in_our_database(tmp_path):
+    run_id = record_known(tmp_path)
+    path = tmp_path / "known.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(ORIGINAL_SCHEMA)
+        for number in range(2):
+            connection.execute(
+                "INSERT OR REPLACE INTO graphs (run_id, graph_json, created_at) VALUES (?, ?, ?)",
+                (run_id, json.dumps({**GRAPH, "number": number}), 9e9 + number),
+            )
+        connection.commit()
+        rows = connection.execute("SELECT id, name, graph_json FROM graphs ORDER BY id").fetchall()
+        (text,) = connection.execute("SELECT graph_json FROM graphs WHERE id = 6").fetchone()
+        assert json.loads(text)["number"] == 1
+        assert [row[:2] for row in rows[-2:]] == [(5, "graph"), (6, "graph")]
+        with closing(ExperimentDBManager(path)) as db:
+            assert [one["graph"].get("number") for one in db.get_comp_graphs(run_id)[-2:]] == [0, 1]
+            other = db.create_run("other")
+            db.save_graph(other, SMALL, "kept")
+        for table in ("records", "graphs", "histograms", "images", "texts"):
+            connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+        connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+        connection.commit()
+        left = connection.execute("SELECT run_id, name FROM graphs").fetchall()
+        assert left == [(other, "kept")]
+        assert connection.execute("SELECT COUNT(*) FROM graph_contents").fetchone() == (1,)
+        assert connection.execute("PRAGMA foreign_key_check (run_graphs)").fetchall() == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP VIEW graphs",
+        "DROP TABLE run_graphs",
+        "DROP VIEW graphs; CREATE VIEW graphs AS SELECT 1 AS id",
+        f"DROP VIEW graphs; {ORIGINAL_SCHEMA}",
+    ],
+)
+def test_a_database_without_its_graphs_is_damaged(tmp_path, damage):
+    path = fresh(tmp_path / "e.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(damage)
+    with pytest.raises(StoreError, match=r"has lost its column|no such table"):
+        ExperimentDBManager(path, is_read_only=True).get_all_runs()
 
 
 # What is refused, and what fails half-way
@@ -591,7 +699,7 @@ def test_a_migration_happens_in_one_piece_and_is_noted(tmp_path, monkeypatch, fa
                 (schema.SCHEMA_VERSION, "add_a_table"),
             ]
             assert connection.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
-        assert_reads_as_known(path, 1)
+        assert_reads_as_known(path, 1, version=1)
 
 
 # First opening by many

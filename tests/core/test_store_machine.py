@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tracking import ExperimentDBManager, RunStateError, Tracker
+from tracking.graph.builder import GraphBuilder
+from tracking.graph.model import Kind
+from tracking.graph.text import text_of
+from tracking.stored_graphs import WHOLE_UP_TO
 from tracking.summary import summarize
 
 METRICS = ("loss", "accuracy", "größe")
@@ -25,6 +29,17 @@ steps = st.integers(-2, 3) | st.integers(-(2**63), 2**63 - 1)
 values = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf, 5e-324, 1.5])
 trackers = st.integers(0, N_TRACKERS - 1)
 picks = st.integers(0, 100)
+
+
+def chain(n):
+    builder = GraphBuilder("test")
+    for number in range(n):
+        builder.add(Kind("step"), [number - 1] * (number > 0))
+    return builder.build([n - 1])
+
+
+GRAPHS = {n: chain(n) for n in (1, 2, WHOLE_UP_TO + 1)}
+TEXTS = {n: text_of(graph) for n, graph in GRAPHS.items()}
 
 
 def comparable(number):
@@ -49,6 +64,7 @@ class Run:
         stored: records in the database by metric, in the order they got there.
         pending: records in the journal, likewise; the next drain stores them.
         statuses: what its status may be: a run whose tracker was closed may be found dead.
+        graphs: number of nodes of each of its graphs.
     """
 
     def __init__(self):
@@ -56,6 +72,7 @@ class Run:
         self.pending = {}
         self.statuses = {"running"}
         self.has_other_records = False
+        self.graphs = []
 
     def end(self, status):
         if self.statuses == {"running"}:
@@ -178,6 +195,12 @@ class StoreMachine(RuleBasedStateMachine):
         run.stored.setdefault(name, []).append((step, value))
         run.has_other_records = True
 
+    @precondition(lambda self: self.runs)
+    @rule(pick=picks, n_nodes=st.sampled_from([*GRAPHS]))
+    def save_graph(self, pick, n_nodes):
+        self.db.save_graph(self.picked(pick), GRAPHS[n_nodes], f"{n_nodes} nodes")
+        self.runs[self.picked(pick)].graphs.append(n_nodes)
+
     # Reading and opening again
 
     @rule(index=trackers)
@@ -248,6 +271,16 @@ class StoreMachine(RuleBasedStateMachine):
                 records = self.db.get_records(run_id, name)
                 found = [(record.step, comparable(record.value)) for record in records]
                 assert found == by_step(rows)
+
+    @invariant()
+    def graphs_are_those_that_were_saved_and_equal_ones_are_one(self):
+        for run_id, run in self.runs.items():
+            found = self.db.get_graphs(run_id)
+            assert [one.name for one in found] == [f"{n_nodes} nodes" for n_nodes in run.graphs]
+            assert [text_of(one.graph()) for one in found] == [TEXTS[n] for n in run.graphs]
+        with closing(sqlite3.connect(self.folder / "e.db")) as connection:
+            (n_contents,) = connection.execute("SELECT COUNT(*) FROM graph_contents").fetchone()
+        assert n_contents == len({n for run in self.runs.values() for n in run.graphs})
 
     @invariant()
     def summaries_are_those_of_the_records(self):

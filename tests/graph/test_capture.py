@@ -71,10 +71,32 @@ def test_only_sets_have_no_order(container, is_ordered):
     assert capture(Tensor("x", container())).is_ordered is True
 
 
+def test_one_set_leaves_the_others_their_order():
+    x, y = Tensor("x"), Tensor("y")
+    graph = capture(Tensor(None, [Tensor(None, {x}, "f"), y, x], "g"))
+    assert [(node.kind.op, node.kind.is_ordered) for node in graph] == [
+        *((PARAMETER, True), ("f", False), (PARAMETER, True), ("g", True))
+    ]
+    assert list(graph[3].inputs) == [1, 2, 0]
+    assert graph.is_ordered is False
+
+
+def test_inputs_made_anew_at_each_look_are_captured():
+    class Fresh:
+        label, oper, shape, comp_grad, is_leaf = "y", "f", (), True, False
+        prev = property(lambda self: [Tensor("x")])
+
+    assert [(node.kind.label, list(node.inputs)) for node in capture(Fresh())] == [
+        ("x", []),
+        ("y", [0]),
+    ]
+
+
 def test_attributes_without_a_hash_are_captured_all_the_same():
     y = Tensor(np.str_("y"), [Tensor("x", shape=[np.int64(2), 3], comp_grad=np.True_)], "f", [4])
     graph = capture(y)
-    assert graph.kinds == (seed_kind(PARAMETER, "x"), seed_kind("f", "y", (4,)))
+    kinds = [node.kind for node in graph]
+    assert kinds == [seed_kind(PARAMETER, "x"), seed_kind("f", "y", (4,))]
 
 
 def test_a_kind_that_many_have_is_there_once():
@@ -141,6 +163,13 @@ def test_an_unknown_thing_is_refused_with_all_adapters():
     assert all(name in str(caught.value) for name in (*ADAPTERS, "builtins.float", "_prev"))
 
 
+def test_a_list_that_holds_itself_is_looked_into_and_no_further():
+    tree: list[Any] = [0.1]
+    tree.append(tree)
+    with pytest.raises(InvalidArgumentError, match="no adapter captures"):
+        capture(lambda x: x, tree)
+
+
 def test_a_registered_type_goes_to_its_adapter():
     class Mine:
         pass
@@ -172,8 +201,10 @@ def test_an_object_of_a_framework_goes_to_its_adapter(root, monkeypatch, fresh_a
     def function(x):
         return x
 
-    capture(function, thing)
-    assert seen[1:] == [((function, thing), {})]
+    trees = [(thing,), ([(thing, thing)],), ({"layer": {"w": thing}}, 0.1), (0.1, {"w": [thing]})]
+    for args in trees:
+        capture(function, *args)
+    assert seen[1:] == [((function, *args), {}) for args in trees]
 
 
 @pytest.mark.parametrize("kind", [str, Path])

@@ -140,7 +140,8 @@ def test_lines_are_limited_and_say_how_many_are_missing():
 
 
 def test_graphs_that_know_the_order_of_inputs_and_do_not_say_so():
-    before, after = graph_of([("x", [])]), graph_of([("x", [])], is_ordered=False)
+    rows = [("x", []), ("f", [0])]
+    before, after = graph_of(rows), graph_of(rows, is_ordered=False)
     assert lines(diff(before, after)) == ["the order of inputs is known in one of the graphs only"]
 
 

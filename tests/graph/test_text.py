@@ -31,6 +31,7 @@ kinds = st.builds(
     texts,
     texts,
     st.dictionaries(texts, scalars, max_size=3).map(lambda d: tuple(sorted(d.items()))),
+    st.booleans(),
 )
 
 
@@ -103,6 +104,19 @@ def test_nodes_that_no_output_needs_come_last():
     builder = GraphBuilder("test")
     unused, needed = builder.add(Kind("a")), builder.add(Kind("b"))
     assert canonical_order(builder.build([needed])) == [needed, unused]
+
+
+def test_the_order_of_inputs_is_known_node_by_node():
+    builder = GraphBuilder("test")
+    x = builder.add(Kind(INPUT))
+    f = builder.add(Kind("f", is_ordered=False), [x])
+    graph = builder.build([builder.add(Kind("g"), [f, x])])
+    head, *rest = text_of(graph).splitlines()
+    assert head.endswith("is_ordered=true")
+    assert rest == ["input", "f(^1) is_ordered=false", "g(^1,^2)", "outputs(^1)"]
+    unordered = GraphBuilder("test", is_ordered=False)
+    unordered.add(Kind("f"), [unordered.add(Kind(INPUT))])
+    assert text_of(unordered.build([1])).splitlines()[1:] == ["input", "f(^1)", "outputs(^1)"]
 
 
 HEAD = 'graph 1 source=test version="" is_ordered=true\n'

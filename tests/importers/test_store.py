@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -96,6 +97,18 @@ def test_all_of_a_run_is_there(tmp_path, everything):
     assert [one["bucket_counts"] for one in run["histograms"]["h"]] == [[0], [1]]
     assert run["graphs"] == [({"nodes": [step], "edges": []}, 100.0) for step in (0, 1)]
     assert {one["log_time"] for kind in ("texts", "images") for one in run[kind][kind[0]]} == {100}
+
+
+def test_equal_graphs_of_a_source_are_stored_once(tmp_path):
+    path = tmp_path / "e.db"
+    for number in range(2):
+        part = Part()
+        for _ in range(2):
+            part.add(Graph.checked, {"nodes": [], "edges": []}, 100.0)
+        take(path, ImportedRun(str(number) * 32, "run", "e", 50.0, END, [part]))
+    with closing(sqlite3.connect(path)) as connection:
+        counts = "SELECT (SELECT COUNT(*) FROM graphs), (SELECT COUNT(*) FROM graph_contents)"
+        assert connection.execute(counts).fetchone() == (4, 1)
 
 
 def test_a_second_time_adds_nothing_and_writes_nothing(tmp_path, everything):

@@ -195,3 +195,19 @@ def test_a_session_whose_store_is_broken_does_not_judge_the_graph(accepted):
     (accepted.path / "experiments").mkdir(exist_ok=True)
     (accepted.path / "experiments/pytest.db").mkdir()
     accepted.track("-ktest_net", NET="tanh 8").assert_outcomes(passed=1)
+
+
+def test_the_report_marks_the_nodes_that_changed(accepted):
+    accepted.track("-ktest_net", "--sg-track-report=report.json", NET="tanh 8")
+    (test,) = json.loads((accepted.path / "report.json").read_text())["tests"]
+    (graph,) = test["run"]["graphs"]
+    (changed,) = graph["changed"]
+    (maker,) = [edge["source"] for edge in graph["edges"] if edge["target"] == changed]
+    labels = {node["id"]: node["label"] for node in graph["nodes"]}
+    assert (graph["name"], labels[maker], graph["added"], graph["removed"]) == (
+        *("encoder", "tanh"),
+        *([], []),
+    )
+    accepted.track("-ktest_net", "--sg-track-report=report.json")
+    (test,) = json.loads((accepted.path / "report.json").read_text())["tests"]
+    assert "changed" not in test["run"]["graphs"][0]

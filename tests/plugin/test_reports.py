@@ -223,7 +223,7 @@ def test_a_summary_that_cannot_be_written_is_said_and_nothing_else(project):
     result.stdout.fnmatch_lines(["*GITHUB_STEP_SUMMARY*cannot be written*"])
 
 
-def test_reports_say_the_same_after_json(project):
+def test_a_json_report_is_strict_json(project):
     project.write(TRAINING).accept()
     project.track("--sg-track-report=report.json", SCALE="2")
     text = (project.path / "report.json").read_text(encoding="utf-8")

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from tracking.model import Verdict
 from tracking.regression import Check
-from tracking.report.data import TestReport
 from tracking.report.junit import properties
 
 
 def test_each_check_has_both_values_and_what_was_found(red):
     truncated = Check("loss", "n", Verdict.TRUNCATED, 3, 2, 0, "loss: n went from 3 to 2")
-    assert properties(red(checks=(*red().checks, truncated))) == [
+    assert properties(Verdict.REGRESSED, (*red().checks, truncated)) == [
         ("sg_track.verdict", "regressed"),
         ("sg_track.loss.tail", "0.75"),
         ("sg_track.loss.tail.baseline", "0.5"),
@@ -37,11 +36,9 @@ def test_each_check_has_both_values_and_what_was_found(red):
         (0.5, None, {".baseline": "0.5"}),
     ],
 )
-def test_numbers_have_all_their_digits_and_what_is_not_there_is_left_out(
-    red, baseline, current, shown
-):
+def test_numbers_have_all_their_digits_and_what_is_not_there_is_left_out(baseline, current, shown):
     check = Check("loss", "tail", Verdict.WITHIN, baseline, current, None, "")
-    found = dict(properties(red(checks=(check,))))
+    found = dict(properties(Verdict.REGRESSED, (check,)))
     expected = {f"sg_track.loss.tail{end}": value for end, value in shown.items()}
     assert found == expected | {
         "sg_track.verdict": "regressed",
@@ -51,15 +48,14 @@ def test_numbers_have_all_their_digits_and_what_is_not_there_is_left_out(
 
 def test_what_has_no_metric_is_said_by_the_verdict_of_the_test():
     check = Check("", "", Verdict.INCOMPLETE, None, None, None, "disk full")
-    test = TestReport("t", Verdict.INCOMPLETE, "warn", checks=(check,))
-    assert properties(test) == [("sg_track.verdict", "incomplete")]
-    assert properties(TestReport("t", None, "pass")) == []
+    assert properties(Verdict.INCOMPLETE, (check,)) == [("sg_track.verdict", "incomplete")]
+    assert properties(None, ()) == []
 
 
 @given(st.text(st.characters()))
 def test_every_property_can_be_written_as_xml_and_read_back(metric):
     check = Check(metric, "tail", Verdict.REGRESSED, 1.0, 2.0, 0.1, "")
-    found = properties(TestReport("t", Verdict.REGRESSED, "fail", checks=(check,)))
+    found = properties(Verdict.REGRESSED, (check,))
     root = ET.Element("properties")
     for name, value in found:
         ET.SubElement(root, "property", name=name, value=value)
@@ -67,9 +63,9 @@ def test_every_property_can_be_written_as_xml_and_read_back(metric):
     assert again == found
 
 
-def test_only_what_xml_forbids_is_left_out(red):
+def test_only_what_xml_forbids_is_left_out():
     check = Check(
         "a\x00\x1b\ud800\ufffe|</x>ü\t\U0001f600", "tail", Verdict.WITHIN, *[None] * 3, ""
     )
-    (_, (name, _)) = properties(red(checks=(check,)))
+    (_, (name, _)) = properties(Verdict.REGRESSED, (check,))
     assert name == "sg_track.a|</x>ü\t\U0001f600.tail.verdict"

@@ -25,7 +25,7 @@ from tracking.board.listing import (
 )
 from tracking.columns import Columns
 from tracking.errors import BaselineError, TrackingError
-from tracking.queries.differences import difference, plain_difference, plain_graphs, side_of
+from tracking.queries.differences import difference, graph_marks, plain_difference, side_of
 from tracking.queries.expressions import STATISTICS, Metric, parse_metric, parse_order
 from tracking.queries.histories import STATISTIC, plain_history, read_history
 from tracking.queries.plain import plain_summaries
@@ -300,13 +300,14 @@ def differences(db: LiveDBManager, request: Request) -> Any:
     """Return what differs between two runs."""
     asked = request.query_params
     a, b = (found_run(db, asked.get(side, "")) for side in ("a", "b"))
-    found = difference(side_of(db, a), side_of(db, b))
+    sides = side_of(db, a), side_of(db, b)
+    found = difference(*sides)
     return {
         "database": db.db_path.name,
         "a": _row_of(db, a),
         "b": _row_of(db, b),
         **plain_difference(found, with_equal=parameters.flag(asked, "all")),
-        "graph_nodes": plain_graphs(found),
+        "graph_nodes": graph_marks(*(side.graphs for side in sides)),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tracking.cli.files import write_texts
 from tracking.cli.options import RUN_HELP, add_command, add_store, count
@@ -13,21 +13,22 @@ from tracking.cli.references import resolve_run
 from tracking.cli.store import reading
 from tracking.errors import TrackingError
 from tracking.graph.export import to_dot, to_mermaid, to_model_explorer
-from tracking.graph.seed import graph_of_json
 from tracking.graph.text import text_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     from tracking.cli.options import Commands
+    from tracking.model import RunInfo
+    from tracking.stored_graphs import StoredGraph
 
-_FORMATS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "text": lambda stored: text_of(graph_of_json(stored)),
-    "dot": lambda stored: to_dot(graph_of_json(stored)),
-    "mermaid": lambda stored: to_mermaid(graph_of_json(stored)),
-    "model-explorer": lambda stored: to_model_explorer(graph_of_json(stored)),
-    "json": json.dumps,
+_FORMATS: dict[str, Callable[[StoredGraph], str]] = {
+    "text": lambda stored: text_of(stored.graph()),
+    "dot": lambda stored: to_dot(stored.graph()),
+    "mermaid": lambda stored: to_mermaid(stored.graph()),
+    "model-explorer": lambda stored: to_model_explorer(stored.graph(), stored.name),
+    "json": lambda stored: json.dumps(stored.whole()),
 }
 
 
@@ -36,8 +37,9 @@ def add_to(commands: Commands) -> None:
     parser = add_command(commands, "graph", graph)
     add_store(parser)
     parser.add_argument("run", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("--name", help="as it was saved (default: of any name)")
     parser.add_argument(
-        "--number", type=count, default=1, help="which graph of the run (default: %(default)s)"
+        "--number", type=count, default=1, help="which of those graphs (default: %(default)s)"
     )
     parser.add_argument("--format", choices=_FORMATS, default="text", help="(default: %(default)s)")
     parser.add_argument("-o", "--output", type=Path, help="file to write (default: the terminal)")
@@ -46,16 +48,28 @@ def add_to(commands: Commands) -> None:
 def graph(options: argparse.Namespace) -> int:
     """Print a computation graph of a run, or write it to a file.
 
-    As text, a line a node; for Graphviz (dot), Mermaid, Model Explorer; or as JSON, as stored.
+    As text, a line a node; for Graphviz (dot), Mermaid, Model Explorer; or as JSON.
     """
     with reading(options) as db:
         run = resolve_run(options.run, db.find_runs())
-        graphs = [one["graph"] for one in db.get_comp_graphs(run.run_id)]
-    if not 0 < options.number <= len(graphs):
-        raise TrackingError(
-            f"run {run.run_id} {run.name} has {len(graphs)} graphs, and no number {options.number};"
-            " tracker.save_comp_graph() saves one"
-        )
-    text = _FORMATS[options.format](graphs[options.number - 1]).rstrip("\n") + "\n"
+        graphs = db.get_graphs(run.run_id)
+    stored = _chosen(run, graphs, options.name, options.number)
+    text = _FORMATS[options.format](stored).rstrip("\n") + "\n"
     write_texts([text], options.output)
     return OK
+
+
+def _chosen(
+    run: RunInfo, graphs: Sequence[StoredGraph], name: str | None, number: int
+) -> StoredGraph:
+    named = [one for one in graphs if name in (None, one.name)]
+    if 0 < number <= len(named):
+        return named[number - 1]
+    of_name = "" if name is None else f" named {name!r}"
+    if graphs:
+        names = ", ".join(dict.fromkeys(repr(one.name) for one in graphs))
+        next_step = f"it has {names}"
+    else:
+        next_step = "tracker.save_comp_graph() saves one"
+    n = f"{len(named)} graph{'s' * (len(named) != 1)}{of_name}"
+    raise TrackingError(f"run {run.run_id} {run.name} has {n}, and no number {number}; {next_step}")

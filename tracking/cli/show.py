@@ -29,13 +29,15 @@ from tracking.report.curve import sparkline
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tracking import ExperimentDBManager
     from tracking.cli.options import Commands
     from tracking.model import RunInfo, Summary
     from tracking.regression import Compared
+    from tracking.stored_graphs import StoredGraph
 
+_DIGITS_OF_FINGERPRINT = 8
 _STATISTICS = ("n", "last", "tail", "min", "max", "mean", "std")
 
 
@@ -53,8 +55,8 @@ def show(options: argparse.Namespace) -> int:
     with reading(options) as db:
         run = resolve_run(options.run, db.find_runs())
         summaries = db.read_summaries(run.run_id)
+        graphs = db.get_graphs(run.run_id)
         n_kept = {
-            "graphs": len(db.get_comp_graphs(run.run_id)),
             "histograms": _n_kept(db.get_histograms(run.run_id)),
             "images": _n_kept(db.get_images(run.run_id)),
         }
@@ -70,6 +72,11 @@ def show(options: argparse.Namespace) -> int:
             environment=run.environment or {},
             metrics=plain_summaries(summaries),
             checks=[check_as_plain(check) for check in compared.checks] if compared else [],
+            graphs=[
+                {"name": one.name, "n_nodes": one.n_nodes, "fingerprint": one.fingerprint}
+                for one in graphs
+            ],
+            n_graphs=len(graphs),
             **{f"n_{kind}": n for kind, n in n_kept.items()},
             **({"texts": _plain_texts(texts)} if options.texts else {}),
         )
@@ -89,6 +96,9 @@ def show(options: argparse.Namespace) -> int:
     if summaries:
         say("")
         _say_metrics(summaries, lines)
+    if graphs:
+        say("")
+        _say_graphs(graphs)
     kept = [f"{n} {kind.removesuffix('s') if n == 1 else kind}" for kind, n in n_kept.items() if n]
     if kept:
         say("")
@@ -161,6 +171,13 @@ def _say_metrics(summaries: Mapping[str, Summary], lines: Mapping[str, str]) -> 
         for name, summary in summaries.items()
     ]
     say_table(rows, headers, right=headers[1:-1])
+
+
+def _say_graphs(graphs: Sequence[StoredGraph]) -> None:
+    rows = [
+        (one.name, one.n_nodes, (one.fingerprint or "")[:_DIGITS_OF_FINGERPRINT]) for one in graphs
+    ]
+    say_table(rows, ("graph", "nodes", "fingerprint"), right=("nodes",))
 
 
 def _say_texts(texts: Mapping[str, list[dict[str, Any]]]) -> None:

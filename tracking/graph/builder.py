@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tracking.graph.model import Graph, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _T = TypeVar("_T")
 
@@ -19,7 +19,7 @@ class GraphBuilder:
     Args:
         source: what the graph is captured from.
         version: version of that framework; empty where it has none.
-        is_ordered: whether inputs come in the order of arguments.
+        is_ordered: False where no inputs come in the order of arguments, whatever kinds say.
     """
 
     def __init__(self, source: str, version: str = "", is_ordered: bool = True) -> None:
@@ -34,13 +34,25 @@ class GraphBuilder:
 
     def add(self, kind: Kind, inputs: Iterable[int] = ()) -> int:
         """Add a node and return its number; `inputs` may only name later ones in a cycle."""
+        taken = tuple(inputs)
+        is_ordered = not taken or (self._is_ordered and kind.is_ordered)
+        if is_ordered is not kind.is_ordered:
+            kind = kind._replace(is_ordered=is_ordered)
+        return self.add_one_of(self.number_of(kind), taken)
+
+    def number_of(self, kind: Kind) -> int:
+        """Return the number of a kind, for `add_one_of`."""
         # 1, 1.0 and True are equal, and are not the same attribute.
         key = (kind, repr(kind.attributes)) if kind.attributes else kind
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self._kinds)
             self._kinds.append(kind)
-        self._kind_of.append(number)
+        return number
+
+    def add_one_of(self, kind: int, inputs: Sequence[int]) -> int:
+        """Add a node of a kind by its number, of many alike; otherwise as `add`."""
+        self._kind_of.append(kind)
         self._inputs.extend(inputs)
         self._starts.append(len(self._inputs))
         return len(self._kind_of) - 1
@@ -55,7 +67,6 @@ class GraphBuilder:
             array("I", outputs),
             self._source,
             self._version,
-            self._is_ordered,
         )
 
 

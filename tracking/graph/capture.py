@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import itertools
 import json
 from array import array
+from collections.abc import Mapping
 from operator import attrgetter, index
 from os import PathLike, fspath
 from types import FunctionType
@@ -21,7 +23,7 @@ from tracking.graph.builder import walk
 from tracking.graph.model import INPUT, PARAMETER, Graph, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from importlib.metadata import EntryPoint
 
     _KindOf = Callable[[Any], Kind]
@@ -42,6 +44,8 @@ ADAPTERS = {
 }
 """By the top-level module of a type, the module whose `capture` takes its objects."""
 
+_TREE_DEPTH = 5  # of containers that hold parameters; one may hold itself
+
 _ATTRIBUTES = ("label", "shape", "comp_grad", "is_leaf", "oper", "prev")
 
 
@@ -54,7 +58,7 @@ def capture(thing: Any, *args: Any, **options: Any) -> Graph:
     group `tracking.graph_adapters`; attributes as the tensors of `capture_graph` have them, or
     `_prev` and `_op` as the values of micrograd do.
 
-    A set of inputs has no order: see `Graph.is_ordered`.
+    A set of inputs has no order: see `Kind.is_ordered`.
 
     Args:
         thing: result of a computation, model, function, or path of an `.onnx` file.
@@ -89,9 +93,24 @@ def _roots(thing: Any, args: tuple[Any, ...]) -> Iterator[str]:
     if isinstance(thing, (str, PathLike)) and str(fspath(thing)).endswith(".onnx"):
         yield "onnx"
     # A function comes from the user's module; what it is called with shows the framework.
-    for witness in (thing, *args) if isinstance(thing, FunctionType) else (thing,):
+    for witness in itertools.chain(
+        [thing], _in_trees(args if isinstance(thing, FunctionType) else ())
+    ):
         for base in type(witness).__mro__:
             yield base.__module__.partition(".")[0]
+
+
+def _in_trees(trees: Iterable[Any]) -> Iterator[Any]:
+    """Yield what parameters are in dicts, lists and tuples, the outermost first."""
+    found = list(trees)
+    for _ in range(_TREE_DEPTH):
+        yield from found
+        found = [
+            item
+            for tree in found
+            if isinstance(tree, (Mapping, list, tuple))
+            for item in (tree.values() if isinstance(tree, Mapping) else tree)
+        ]
 
 
 @functools.cache
@@ -139,42 +158,81 @@ def _columns(
     key_of: Callable[[Any], Any],
     kind_of: Callable[[Any], Kind],
 ) -> Graph:
+    """Return the graph of `root` in the order of `walk`, from one look at each object.
+
+    A million of them do not fit into a processor's cache: what is read of one is read at once.
+    """
     kinds: dict[Kind, int] = {}
-    # Attributes decide on the kind, together with whether there are inputs.
-    kinds_by_key: tuple[dict[Any, int], dict[Any, int]] = ({}, {})
+    known = _Known()
+    # Of an object whose inputs are under way the complement of its kind, and then its number.
     number_of: dict[int, int] = {}
-    columns = kind_numbers, starts, inputs = array("I"), array("I", [0]), array("I")
-    containers: set[type] = set()
-    late: list[tuple[int, Any]] = []
-    n_inputs = 0
-    for number, thing in enumerate(walk([root], inputs_of)):
-        given = inputs_of(thing)
-        known = kinds_by_key[1 if given else 0]
-        try:
-            kind = known[key_of(thing)]
-        except (KeyError, TypeError):  # new, or with a part that has no hash
-            kind = kinds.setdefault(kind_of(thing), len(kinds))
-            with contextlib.suppress(TypeError):
-                known[key_of(thing)] = kind
-        kind_numbers.append(kind)
-        if given:
-            containers.add(given.__class__)
+    kind_numbers: list[int] = []
+    inputs: list[int] = []
+    n_inputs: list[int] = []
+    met: list[Any] = []  # keeps them alive, so that no id comes twice
+    stack = [root]
+    push, pop = stack.append, stack.pop
+    while stack:
+        thing = pop()
+        key = id(thing)
+        number = number_of.get(key)
+        if number is None:
+            given = inputs_of(thing)
+            leaves, operations, backwards = known[given.__class__]
+            numbers = operations if given else leaves
             try:
-                inputs.extend(map(number_of.__getitem__, map(id, given)))
-            except KeyError:  # a cycle
-                del inputs[n_inputs:]
-                late += [(n_inputs + port, used) for port, used in enumerate(given)]
-                inputs.extend([0] * len(given))
-            n_inputs += len(given)
-        starts.append(n_inputs)
-        number_of[id(thing)] = number
-    for position, used in late:
-        inputs[position] = number_of[id(used)]
-    if not all(issubclass(container, (list, tuple, set, frozenset)) for container in containers):
-        raise TypeError
-    is_ordered = all(issubclass(container, (list, tuple)) for container in containers)
-    outputs = array("I", [number_of[id(root)]])
-    return Graph(tuple(kinds), *columns, outputs, source, "", is_ordered)
+                kind = numbers[key_of(thing)]
+            except (KeyError, TypeError):  # new, or with a part that has no hash
+                kind = kinds.setdefault(kind_of(thing), len(kinds))
+                with contextlib.suppress(TypeError):
+                    numbers[key_of(thing)] = kind
+            met.append(thing)
+            if given:
+                number_of[key] = ~kind
+                push(given)
+                push(thing)
+                for used in backwards(given):
+                    if id(used) not in number_of:
+                        push(used)
+                continue
+            kind_numbers.append(kind)
+            n_inputs.append(0)
+        elif number >= 0:
+            continue
+        else:
+            kind_numbers.append(~number)
+            given = pop()
+            inputs.extend(map(number_of.__getitem__, map(id, given)))
+            n_inputs.append(len(given))
+        number_of[key] = len(n_inputs) - 1
+    if inputs and min(inputs) < 0:  # a cycle: some had no number yet
+        met.sort(key=lambda thing: number_of[id(thing)])
+        inputs = [number_of[id(used)] for thing in met for used in inputs_of(thing)]
+    return Graph(
+        tuple(kinds),
+        array("I", kind_numbers),
+        array("I", itertools.accumulate(n_inputs, initial=0)),
+        array("I", inputs),
+        array("I", [number_of[id(root)]]),
+        source,
+    )
+
+
+class _Known(dict[type, tuple[dict[Any, int], dict[Any, int], "Callable[[Any], Iterable[Any]]"]]):
+    """Numbers of kinds by what decides on them, and how to look at inputs from the last.
+
+    By the class inputs are kept in: numbers of kinds of those that have none, of those that have.
+    """
+
+    def __missing__(self, container: type) -> tuple[Any, ...]:
+        if issubclass(container, (list, tuple)):
+            backwards: Callable[[Any], Iterable[Any]] = reversed
+        elif issubclass(container, (set, frozenset)):
+            backwards = iter
+        else:
+            raise TypeError
+        self[container] = {}, {}, backwards
+        return self[container]
 
 
 def _checked_inputs(name: str, thing: Any) -> Sequence[Any]:
@@ -191,16 +249,19 @@ def _checked_inputs(name: str, thing: Any) -> Sequence[Any]:
 
 def _seed_kind(tensor: Any) -> Kind:
     label, oper, shape, comp_grad, is_leaf, prev = _content(tensor)
-    has_inputs = bool(_inputs(tensor, prev)[0])
+    inputs, is_ordered = _inputs(tensor, prev)
     if oper is None:
         # One without an operation that has inputs is those inputs under another name.
-        oper = "" if has_inputs else PARAMETER if comp_grad else INPUT
+        oper = "" if inputs else PARAMETER if comp_grad else INPUT
     attributes = (("comp_grad", comp_grad), ("is_leaf", is_leaf))
-    return Kind(oper, tuple(shape), label=label, attributes=attributes)
+    is_ordered = is_ordered or not inputs
+    return Kind(oper, tuple(shape), None, "", label, attributes, is_ordered)
 
 
 def _micrograd_kind(value: Any) -> Kind:
-    return Kind(str(value._op or INPUT), (), label=str(getattr(value, "label", "") or ""))
+    label = str(getattr(value, "label", "") or "")
+    is_ordered = isinstance(value._prev, (list, tuple)) or not value._prev
+    return Kind(str(value._op or INPUT), (), label=label, is_ordered=is_ordered)
 
 
 def capture_graph(tensor: Any) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tracking.errors import InvalidArgumentError
+from tracking.graph.grouping import edges_between, groupings
 from tracking.graph.model import CONSTANT, INPUT, PARAMETER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tracking.graph.grouping import Group
     from tracking.graph.model import Graph, Kind
 
 MERMAID_EDGES = 500
@@ -55,7 +57,7 @@ def to_dot(graph: Graph) -> str:
         lines.append(f'{number} [label="{_dot_label(kind)}"{_dot_style(kind, number in outputs)}];')
     lines += ["}"] * len(opened)
     for target, node in enumerate(graph):
-        is_labelled = graph.is_ordered and len(node.inputs) > 1
+        is_labelled = node.kind.is_ordered and len(node.inputs) > 1
         for port, source in enumerate(node.inputs):
             lines.append(f"{source} -> {target}" + (f' [label="{port}"];' if is_labelled else ";"))
     return "\n".join((*lines, "}", ""))
@@ -164,82 +166,22 @@ def _common(first: Sequence[str], second: Sequence[str]) -> int:
     return min(len(first), len(second))
 
 
-# Mermaid: groups of nodes, by number of the group
+# Mermaid
 
 
 def _drawings(graph: Graph, max_nodes: int) -> Iterator[str]:
     """Yield drawings that Mermaid draws; the last grouping, one node, always is such."""
-    for groups, texts in _groupings(graph, max_nodes):
-        if len(texts) <= max_nodes:
-            edges = _edges(graph, groups)
-            drawing = _mermaid(texts, edges)
-            if len(edges) <= MERMAID_EDGES and len(drawing) <= MERMAID_CHARACTERS:
-                yield drawing
+    for grouping in groupings(graph, max_nodes):
+        edges = edges_between(graph, grouping)
+        drawing = _mermaid([_group_text(graph, group) for group in grouping.groups], edges)
+        if len(edges) <= MERMAID_EDGES and len(drawing) <= MERMAID_CHARACTERS:
+            yield drawing
 
 
-def _groupings(graph: Graph, max_nodes: int) -> Iterator[tuple[list[int], list[str]]]:
-    """Yield ways to draw the graph, each coarser: the group of each node, and texts of groups."""
-    paths = [tuple(filter(None, kind.namespace.split("/"))) for kind in graph.kinds]
-    deepest = max(map(len, paths), default=0)
-    for depth in range(deepest + 1, 0, -1):
-        yield _by_namespace(graph, paths, depth)
-    size = min(max_nodes, len(graph))
-    while size:
-        yield _by_number(graph, size)
-        size //= 2
-
-
-def _by_namespace(
-    graph: Graph, paths: list[tuple[str, ...]], depth: int
-) -> tuple[list[int], list[str]]:
-    """Close the namespaces `depth` names deep."""
-    groups: list[int] = []
-    numbers: dict[tuple[str, ...] | int, int] = {}
-    members: list[list[int]] = []
-    for number, kind in enumerate(graph.kind_of):
-        path = paths[kind]
-        group = numbers.setdefault(path[:depth] if len(path) >= depth else number, len(members))
-        if group == len(members):
-            members.append([])
-        members[group].append(number)
-        groups.append(group)
-    texts = [
-        _node_text(graph, inside[0])
-        if isinstance(key, int)
-        else _group_text("/".join(key), len(inside))
-        for key, inside in zip(numbers, members, strict=True)
-    ]
-    return groups, texts
-
-
-def _by_number(graph: Graph, n_groups: int) -> tuple[list[int], list[str]]:
-    """Make groups of the same size of nodes that follow each other."""
-    groups = [number * n_groups // len(graph) for number in range(len(graph))]
-    ops = [Counter[str]() for _ in range(n_groups)]
-    for group, kind in zip(groups, graph.kind_of, strict=True):
-        ops[group][graph.kinds[kind].op] += 1
-    most = (", ".join(op for op, _ in inside.most_common(3)) for inside in ops)
-    return groups, [
-        _group_text(text, inside.total()) for text, inside in zip(most, ops, strict=True)
-    ]
-
-
-def _node_text(graph: Graph, number: int) -> str:
-    return "<br/>".join(map(_mermaid_text, _lines(graph[number].kind)))
-
-
-def _group_text(name: str, n_nodes: int) -> str:
-    return f"{_mermaid_text(_cut(name))}<br/>{n_nodes} node{'s' * (n_nodes != 1)}"
-
-
-def _edges(graph: Graph, groups: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the edges between groups, each once, in the order of their first use."""
-    found: dict[tuple[int, int], None] = {}
-    for target, inputs in enumerate(_inputs(graph)):
-        for source in inputs:
-            if groups[source] != groups[target]:
-                found[groups[source], groups[target]] = None
-    return list(found)
+def _group_text(graph: Graph, group: Group) -> str:
+    if group.is_node:
+        return "<br/>".join(map(_mermaid_text, _lines(graph[group.first].kind)))
+    return f"{_mermaid_text(_cut(group.name))}<br/>{group.size_text}"
 
 
 def _mermaid(texts: Sequence[str], edges: Sequence[tuple[int, int]]) -> str:

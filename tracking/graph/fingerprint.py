@@ -205,7 +205,7 @@ def _terms(graph: Graph, columns: _Columns, is_full: bool) -> list[tuple[int, ..
     terms = []
     for kind in graph.kinds:
         first, second, own = _random_numbers(json.dumps(content(kind, is_full)))
-        if not graph.is_ordered:
+        if not kind.is_ordered:
             second = first
         step = (second - first) % _PRIME
         rest = [(second + step * port) % _PRIME for port in range(1, columns.n_rest + 1)]

@@ -29,6 +29,8 @@ class Kind(NamedTuple):
         namespace: the modules it belongs to, from the outside in, joined by `/`; may be empty.
         label: a name the user gave it; may be empty. Never an address.
         attributes: further arguments of the operation, sorted by name.
+        is_ordered: whether inputs stand in the order of arguments, which is true of no inputs at
+            all. What keeps them in a set knows neither that order nor how often each was used.
     """
 
     op: str
@@ -37,6 +39,7 @@ class Kind(NamedTuple):
     namespace: str = ""
     label: str = ""
     attributes: tuple[tuple[str, Scalar], ...] = ()
+    is_ordered: bool = True
 
 
 class Node(NamedTuple):
@@ -60,8 +63,6 @@ class Graph:
         outputs: nodes that are the result.
         source: what it was captured from: `seed`, `torch.autograd`, `torch.fx`, `jax`, `onnx`, ...
         source_version: version of that framework; empty where it has none.
-        is_ordered: whether inputs stand in the order of arguments. A framework that keeps them in a
-            set knows neither that order nor how often each was used.
     """
 
     kinds: Sequence[Kind]
@@ -71,7 +72,11 @@ class Graph:
     outputs: Sequence[int]
     source: str
     source_version: str = ""
-    is_ordered: bool = True
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the inputs of all nodes stand in the order of arguments."""
+        return all(kind.is_ordered for kind in self.kinds)
 
     def __len__(self) -> int:
         return len(self.kind_of)

@@ -5,25 +5,31 @@ A node whose value was computed becomes two: its operation, and the tensor that 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tracking.errors import InvalidArgumentError
 from tracking.graph.builder import GraphBuilder, walk
 from tracking.graph.capture import FORMAT, check_graph_data
 from tracking.graph.fingerprint import fingerprint
-from tracking.graph.model import CONSTANT, INPUT, PARAMETER, Graph, Kind
+from tracking.graph.model import CONSTANT, INPUT, PARAMETER, Graph, Kind, Node
 from tracking.model import decode_number, encode_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tracking.graph.model import Node, Scalar
+    from tracking.graph.fingerprint import Fingerprint
+    from tracking.graph.model import Scalar
 
 _LEAVES = (INPUT, PARAMETER, CONSTANT)
 
 
-def json_of_graph(graph: Graph) -> dict[str, Any]:
+def json_of_graph(graph: Graph, known: Fingerprint | None = None) -> dict[str, Any]:
     """Return a graph as strict JSON data.
+
+    Args:
+        graph: the graph.
+        known: its fingerprint, where that has been computed already.
 
     Returns:
         What `capture_graph` returns, in the order of a walk from the outputs, breadth first; and
@@ -46,13 +52,14 @@ def json_of_graph(graph: Graph) -> dict[str, Any]:
         nodes.append({"id": result, "type": "tensor"} | fields)
         if _is_made_by_operation(node):
             target = f"o{position}"
-            nodes[-1].pop("op", None)
             nodes.append({"id": target, "type": "operation", "label": node.kind.op})
             edges.append({"source": target, "target": result})
+        elif node.kind.op != _unmade_op(fields["comp_grad"], bool(node.inputs)):
+            nodes[-1]["op"] = node.kind.op
         for port, source in enumerate(_inputs(graph, number, ranks)):
             edge: dict[str, Any] = {"source": f"t{number_of[source]}", "target": target}
-            edges.append(edge | {"port": port} if graph.is_ordered else edge)
-    known = fingerprint(graph)
+            edges.append(edge | {"port": port} if node.kind.is_ordered else edge)
+    known = known or fingerprint(graph)
     return {
         "format": FORMAT,
         "inputs_ordered": graph.is_ordered,
@@ -69,23 +76,40 @@ def json_of_graph(graph: Graph) -> dict[str, Any]:
     }
 
 
+def operations(graph: Graph) -> dict[str, int]:
+    """Return how many operations of each name `json_of_graph` writes of a graph."""
+    import numpy as np
+
+    has_inputs = np.diff(np.asarray(graph.starts, dtype=np.int64)) > 0
+    codes, counts = np.unique(
+        2 * np.asarray(graph.kind_of, dtype=np.int64) + has_inputs, return_counts=True
+    )
+    found: Counter[str] = Counter()
+    for code, n in zip(codes.tolist(), counts.tolist(), strict=True):
+        node = Node(graph.kinds[code // 2], [0] * (code % 2))
+        if _is_made_by_operation(node):
+            found[node.kind.op] += n
+    return dict(found)
+
+
 def graph_of_json(graph_data: Any) -> Graph:
     """Return the graph that `json_of_graph`, `capture_graph` or the original wrote as `graph_data`.
 
-    Where it does not say what the outputs are, those are the tensors nothing takes; where an edge
-    has no port, inputs have no order.
+    What `json_of_graph` wrote comes back whole, but for the numbers of nodes. Where data does not
+    say what the outputs are, those are the tensors nothing takes; where an edge has no port, the
+    inputs of its target have no order.
 
     Raises:
         InvalidArgumentError: it is no such data; says what is wrong with it.
     """
-    return graph_and_ids(graph_data)[0]
+    return graph_with_ids(graph_data)[0]
 
 
-def graph_and_ids(graph_data: Any) -> tuple[Graph, list[Any]]:
-    """Return what `graph_of_json` does, and of each of its nodes the id of the tensor in the data.
+def graph_with_ids(graph_data: Any) -> tuple[Graph, list[Any]]:
+    """Return what `graph_of_json` does, and of each node the id that its tensor has in the data.
 
     Raises:
-        InvalidArgumentError: it is no such data; says what is wrong with it.
+        InvalidArgumentError: see `graph_of_json`.
     """
     check_graph_data(graph_data)
     try:
@@ -104,37 +128,46 @@ def _graph(data: dict[str, Any]) -> tuple[Graph, list[Any]]:
     is_operation = {name: node["type"] == "operation" for name, node in fields.items()}
     made_by: dict[Any, Any] = {}
     taken: dict[Any, list[tuple[int, Any]]] = {name: [] for name in fields}
-    is_ordered = data.get("inputs_ordered", True)
+    unordered: set[Any] = set()
     for edge in data["edges"]:
         source, target = edge["source"], edge["target"]
         if is_operation[source]:
             made_by[target] = source
         else:
-            is_ordered = is_ordered and "port" in edge
             taken[target].append((edge.get("port", 0), source))
+            if "port" not in edge:
+                unordered.add(target)
+
+    def taker(tensor: Any) -> Any:
+        return made_by.get(tensor, tensor)
 
     def inputs_of(tensor: Any) -> list[Any]:
-        edges = taken[made_by.get(tensor, tensor)]
+        edges = taken[taker(tensor)]
         return [source for _, source in sorted(edges, key=lambda edge: edge[0])]
 
     used = {source for inputs in taken.values() for _, source in inputs}
-    outputs = data.get("outputs") or [name for name in tensors if name not in used] or tensors[:1]
+    outputs = data.get("outputs")
+    if outputs is None:
+        outputs = [name for name in tensors if name not in used] or tensors[:1]
     names = {name: number for number, name in enumerate(tensors)}
     order = list(walk([*outputs, *tensors], inputs_of, names.__getitem__))
     number_of = {name: number for number, name in enumerate(order)}
-    builder = GraphBuilder(data.get("source", "seed"), data.get("source_version", ""), is_ordered)
+    builder = GraphBuilder(data.get("source", "seed"), data.get("source_version", ""))
     for name in order:
         inputs = inputs_of(name)
         operation = fields[made_by[name]]["label"] if name in made_by else None
-        kind = _kind(fields[name], operation, has_inputs=bool(inputs))
+        kind = _kind(fields[name], operation, bool(inputs), taker(name) not in unordered)
         builder.add(kind, [number_of[source] for source in inputs])
     return builder.build(number_of[name] for name in outputs), order
 
 
-def _kind(fields: dict[str, Any], operation: str | None, has_inputs: bool) -> Kind:
+def _kind(
+    fields: dict[str, Any], operation: str | None, has_inputs: bool, is_ordered: bool
+) -> Kind:
     comp_grad = bool(fields.get("comp_grad", False))
-    leaf = PARAMETER if comp_grad else INPUT
-    op = fields.get("op", "" if has_inputs else leaf) if operation is None else operation
+    op = operation
+    if op is None:
+        op = fields.get("op", _unmade_op(comp_grad, has_inputs))
     attributes = fields.get("attributes")
     if attributes is None:
         attributes = [["comp_grad", comp_grad], ["is_leaf", bool(fields.get("is_leaf", not op))]]
@@ -145,7 +178,13 @@ def _kind(fields: dict[str, Any], operation: str | None, has_inputs: bool) -> Ki
         fields.get("namespace", ""),
         str(fields.get("label") or ""),
         tuple((name, _decoded(value)) for name, value in attributes),
+        is_ordered,
     )
+
+
+def _unmade_op(comp_grad: bool, has_inputs: bool) -> str:
+    """Return what a tensor is that no operation made, where its `op` does not say it."""
+    return "" if has_inputs else PARAMETER if comp_grad else INPUT
 
 
 def _tensor_fields(kind: Kind) -> dict[str, Any]:
@@ -167,8 +206,6 @@ def _tensor_fields(kind: Kind) -> dict[str, Any]:
         fields["namespace"] = kind.namespace
     if repr(kind.attributes) != repr(plain):
         fields["attributes"] = [[name, _encoded(value)] for name, value in kind.attributes]
-    if kind.op in _LEAVES and kind.op != (PARAMETER if comp_grad else INPUT):
-        fields["op"] = kind.op
     return fields
 
 
@@ -200,8 +237,8 @@ def _breadth_first(graph: Graph, ranks: list[int]) -> dict[int, int]:
 
 
 def _inputs(graph: Graph, number: int, ranks: list[int]) -> list[int]:
-    inputs = list(graph[number].inputs)
-    return inputs if graph.is_ordered else sorted(inputs, key=ranks.__getitem__)
+    kind, inputs = graph[number]
+    return list(inputs) if kind.is_ordered else sorted(inputs, key=ranks.__getitem__)
 
 
 def _ranks(graph: Graph) -> list[int]:

@@ -10,6 +10,7 @@ above, so that a new line changes no other line but those whose inputs it moved 
     outputs(^1)
 
 Words stand bare; whatever else a value can be is JSON. Attributes have a dot before their name.
+Where only some nodes know the order of their inputs, the others have `is_ordered=false`.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def canonical_order(graph: Graph) -> list[int]:
     hashes = list(zip(*node_hashes(graph), strict=True)) if not graph.is_ordered else []
 
     def inputs_of(number: int) -> Sequence[int]:
-        inputs = graph[number].inputs
-        return inputs if graph.is_ordered else sorted(inputs, key=hashes.__getitem__)
+        kind, inputs = graph[number]
+        return inputs if kind.is_ordered else sorted(inputs, key=hashes.__getitem__)
 
     order = list(walk(graph.outputs, inputs_of, int))
     if len(order) < len(graph):
@@ -66,12 +67,14 @@ def text_of(graph: Graph) -> str:
     """Return a graph as text, the same for graphs that differ in the numbers of nodes only."""
     order = canonical_order(graph)
     line_of = {number: line for line, number in enumerate(order)}
-    lines = [_head(graph)]
-    heads = [(_value_text(kind.op), _fields_text(_fields(kind))) for kind in graph.kinds]
+    has_order = _has_order(graph)
+    lines = [_head(graph, has_order)]
+    heads = [(_value_text(kind.op), _fields_text(_fields(kind, has_order))) for kind in graph.kinds]
     for line, number in enumerate(order):
-        inputs = [line_of[source] for source in graph[number].inputs]
+        kind, sources = graph[number]
+        inputs = [line_of[source] for source in sources]
         op, fields_text = heads[graph.kind_of[number]]
-        lines.append(op + _inputs_text(line, inputs if graph.is_ordered else sorted(inputs)))
+        lines.append(op + _inputs_text(line, inputs if kind.is_ordered else sorted(inputs)))
         lines[-1] += fields_text
     outputs = [line_of[number] for number in graph.outputs]
     lines.append("outputs" + _inputs_text(len(order), outputs))
@@ -110,7 +113,10 @@ def lines_of(graph: Graph, most_nodes: int = 1000) -> list[str]:
     """
     if len(graph) <= most_nodes:
         return text_of(graph).splitlines()
-    return [_head(graph), f"packed {len(graph)} {base64.b64encode(pack(graph)).decode()}"]
+    return [
+        _head(graph, _has_order(graph)),
+        f"packed {len(graph)} {base64.b64encode(pack(graph)).decode()}",
+    ]
 
 
 def graph_of_lines(lines: Sequence[str]) -> Graph:
@@ -150,7 +156,6 @@ def pack(graph: Graph) -> bytes:
     about = {
         "source": graph.source,
         "source_version": graph.source_version,
-        "is_ordered": bool(graph.is_ordered),
         "outputs": list(graph.outputs),
         "kinds": graph.kinds,
         "lengths": [len(graph), len(distances)],
@@ -179,11 +184,11 @@ def unpack(data: bytes) -> Graph:
         ) from error
 
 
-def _head(graph: Graph) -> str:
+def _head(graph: Graph, has_order: bool) -> str:
     fields = {
         "source": graph.source,
         "version": graph.source_version,
-        "is_ordered": graph.is_ordered,
+        "is_ordered": has_order,
     }
     return f"graph {TEXT_VERSION}{_fields_text(fields)}"
 
@@ -232,14 +237,14 @@ def _graph_of(about: dict[str, Any], content: bytes) -> Graph:
         array("I", about["outputs"]),
         about["source"],
         about["source_version"],
-        about["is_ordered"],
     )
 
 
 def _kind_of_json(fields: list[Any]) -> Kind:
-    op, shape, dtype, namespace, label, attributes = fields
+    op, shape, dtype, namespace, label, attributes, is_ordered = fields
     pairs = tuple((name, value) for name, value in attributes)
-    return Kind(op, None if shape is None else tuple(shape), dtype, namespace, label, pairs)
+    sizes = None if shape is None else tuple(shape)
+    return Kind(op, sizes, dtype, namespace, label, pairs, is_ordered)
 
 
 def _shuffled(numbers: Any) -> bytes:
@@ -255,12 +260,18 @@ def _unshuffled(data: bytes) -> Any:
     return np.ascontiguousarray(rows.T).view("<i4").reshape(-1).astype(np.int64)
 
 
-def _fields(kind: Kind) -> dict[str, Any]:
+def _has_order(graph: Graph) -> bool:
+    """Return whether a node, or every one, knows in which order it takes its inputs."""
+    return graph.is_ordered or any(kind.is_ordered and inputs for kind, inputs in graph)
+
+
+def _fields(kind: Kind, has_order: bool) -> dict[str, Any]:
     given = {
         "shape": kind.shape,
         "dtype": kind.dtype,
         "namespace": kind.namespace or None,
         "label": kind.label or None,
+        "is_ordered": False if has_order and not kind.is_ordered else None,
     }
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return fields | {f".{name}": value for name, value in kind.attributes}
@@ -296,7 +307,8 @@ def _read_node(line: str, number: int, n: int) -> tuple[Kind, list[int]]:
         raise ValueError("it takes what is not there")
     fields = _read_fields(line, position)
     shape = fields.pop("shape", None)
-    plain = {name: fields.pop(name) for name in ("dtype", "namespace", "label") if name in fields}
+    names = ("dtype", "namespace", "label", "is_ordered")
+    plain = {name: fields.pop(name) for name in names if name in fields}
     if not isinstance(op, str) or not all(name.startswith(".") for name in fields):
         raise ValueError("it has another field than those of a node")
     attributes = tuple((name[1:], value) for name, value in fields.items())

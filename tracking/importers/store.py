@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tracking.events import EndedRun, NewRun
 from tracking.experiment_db import Drained, ExperimentDBManager, new_run
 from tracking.importers.model import uuid_of
-from tracking.importers.rows import Image
+from tracking.importers.rows import Graph, Image
 from tracking.model import Status
+from tracking.stored_graphs import content_of_text, insert_graph
 
 if TYPE_CHECKING:
     import sqlite3
@@ -174,11 +175,14 @@ def _insert(
     connection: sqlite3.Connection, run_id: int, table: str, media: list[Medium], start: int
 ) -> None:
     columns = ("run_id", *media[0]._fields)
-    connection.executemany(
+    insertion = (
         f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608  # names of ours
-        f" VALUES ({', '.join('?' * len(columns))})",
-        (
-            (run_id, *(medium.unpacked() if isinstance(medium, Image) else medium))
-            for medium in islice(media, start, None)
-        ),
+        f" VALUES ({', '.join('?' * len(columns))})"
     )
+    for medium in islice(media, start, None):
+        if isinstance(medium, Graph):
+            content = content_of_text(medium.graph_json)
+            insert_graph(connection, run_id, "graph", content, medium.created_at)
+        else:
+            row = medium.unpacked() if isinstance(medium, Image) else medium
+            connection.execute(insertion, (run_id, *row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.errors import InvalidArgumentError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from tracking.experiment_db import ExperimentDBManager
     from tracking.model import RunInfo, Summary
+    from tracking.stored_graphs import StoredGraph
 
 _COMPARED = ("n", "n_nan", "n_inf", *STATISTICS)
 
@@ -40,21 +42,7 @@ class Side(NamedTuple):
 
     run: RunInfo
     summaries: Mapping[str, Summary]
-    graphs: Sequence[Mapping[str, Any]]
-
-
-class GraphPair(NamedTuple):
-    """What differs between two graphs.
-
-    Attributes:
-        lines: for people, on each node that differs.
-        changed: ids of the tensors of either that the other has otherwise.
-        lacking: ids of the tensors of either that the other has not.
-    """
-
-    lines: list[str]
-    changed: tuple[list[Any], list[Any]]
-    lacking: tuple[list[Any], list[Any]]
+    graphs: Sequence[StoredGraph]
 
 
 class Difference(NamedTuple):
@@ -62,26 +50,11 @@ class Difference(NamedTuple):
 
     Attributes:
         parts: pairs of names and values, equal ones too: metrics, config, environment, graph.
-        graphs: what differs between their first graphs, their second, and so on; None where one is
-            no graph of tensors and operations, as others may have stored it.
-        n_graphs: how many graphs either has.
+        graph_changes: a line for each node of a graph that differs.
     """
 
     parts: dict[str, list[Pair]]
-    graphs: list[GraphPair | None]
-    n_graphs: tuple[int, int]
-
-    @property
-    def graph_changes(self) -> list[str]:
-        """A line for each node of a graph that differs."""
-        found = [
-            f"graph {number}: {line}"
-            for number, pair in enumerate(self.graphs, 1)
-            if pair is not None
-            for line in pair.lines
-        ]
-        a, b = self.n_graphs
-        return found if a == b else [*found, f"graphs: A has {a}, B {b}"]
+    graph_changes: list[str]
 
     @property
     def is_any(self) -> bool:
@@ -104,8 +77,7 @@ def side_of(db: ExperimentDBManager, run: RunInfo) -> Side:
     Raises:
         StoreError: the experiment cannot be read.
     """
-    graphs = [one["graph"] for one in db.get_comp_graphs(run.run_id)]
-    return Side(run, db.read_summaries(run.run_id), graphs)
+    return Side(run, db.read_summaries(run.run_id), db.get_graphs(run.run_id))
 
 
 def difference(before: Side, after: Side) -> Difference:
@@ -116,8 +88,7 @@ def difference(before: Side, after: Side) -> Difference:
         "environment": mapping_pairs(before.run.environment or {}, after.run.environment or {}),
         "graph": mapping_pairs(operations(before.graphs), operations(after.graphs)),
     }
-    graphs = [graph_pair(*sides) for sides in zip(before.graphs, after.graphs, strict=False)]
-    return Difference(parts, graphs, (len(before.graphs), len(after.graphs)))
+    return Difference(parts, graph_changes(before.graphs, after.graphs))
 
 
 def plain_difference(found: Difference, *, with_equal: bool) -> dict[str, Any]:
@@ -154,46 +125,67 @@ def mapping_pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[P
     return sorted(pairs, key=lambda pair: pair.names)
 
 
-def operations(graphs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def operations(graphs: Iterable[StoredGraph]) -> dict[str, int]:
     """Return how many nodes of each operation graphs have."""
-    return dict(
-        Counter(
-            str(node.get("label"))
-            for graph in graphs
-            for node in graph.get("nodes", ())
-            if node.get("type") == "operation"
-        )
-    )
+    return dict(sum((Counter(graph.operations()) for graph in graphs), Counter()))
 
 
-def graph_pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> GraphPair | None:
-    """Compare two graphs; None where one is no graph of tensors and operations."""
+def graph_changes(before: Iterable[StoredGraph], after: Iterable[StoredGraph]) -> list[str]:
+    """Return a line for each node that differs; graphs of one name are compared with each other.
+
+    Those that others stored, and are no graphs of tensors and operations, are passed over.
+    """
     from tracking.graph.diff import diff as graph_diff
     from tracking.graph.diff import lines
-    from tracking.graph.seed import graph_and_ids
 
-    try:
-        (a, ids_a), (b, ids_b) = map(graph_and_ids, (before, after))
-    except InvalidArgumentError:
-        return None
-    found = graph_diff(a, b)
-    return GraphPair(
-        lines(found),
-        ([ids_a[one] for one, _ in found.changed], [ids_b[one] for _, one in found.changed]),
-        ([ids_a[one] for one in found.removed], [ids_b[one] for one in found.added]),
-    )
+    named = [_by_name(graphs) for graphs in (before, after)]
+    found = []
+    for key in dict.fromkeys((*named[0], *named[1])):
+        name, number = key
+        title = f"graph {name!r}" + (f" number {number}" if number > 1 else "")
+        sides = [graphs[key] for graphs in named if key in graphs]
+        if len(sides) == 1:
+            found.append(f"{title}: only in {'A' if key in named[0] else 'B'}")
+            continue
+        with suppress(InvalidArgumentError):
+            one, other = (side.graph() for side in sides)
+            found += [f"{title}: {line}" for line in lines(graph_diff(one, other))]
+    return found
 
 
-def plain_graphs(found: Difference) -> list[dict[str, Any] | None]:
-    """Return which nodes of graphs differ, as JSON has it, by the letters of the runs."""
-    return [
-        pair
-        and {
-            letter: {"changed": pair.changed[side], "lacking": pair.lacking[side]}
-            for side, letter in enumerate("ab")
-        }
-        for pair in found.graphs
-    ]
+def graph_marks(
+    before: Iterable[StoredGraph], after: Iterable[StoredGraph]
+) -> list[dict[str, Any]]:
+    """Return which nodes differ in the graphs that two runs have under one name.
+
+    Returns:
+        For each such graph its `name`, its `number` among those of its name, from 1, and under `a`
+        and `b` what `tracking.graph.marks.marks` says of it in either run against the other, by
+        the ids of its JSON. Graphs that others stored, and are no graphs of tensors and
+        operations, are left out.
+    """
+    from tracking.graph.marks import marks
+    from tracking.graph.seed import graph_with_ids
+
+    named = [_by_name(graphs) for graphs in (before, after)]
+    found = []
+    for name, number in (key for key in named[0] if key in named[1]):
+        with suppress(InvalidArgumentError):
+            sides = [graph_with_ids(graphs[name, number].whole()) for graphs in named]
+            (a, ids_a), (b, ids_b) = sides
+            of_either = {"a": marks(b, a, ids_a), "b": marks(a, b, ids_b)}
+            found.append({"name": name, "number": number, **of_either})
+    return found
+
+
+def _by_name(graphs: Iterable[StoredGraph]) -> dict[tuple[str, int], StoredGraph]:
+    """Return graphs by their name, and which one of that name each is."""
+    found: dict[tuple[str, int], StoredGraph] = {}
+    n_named: Counter[str] = Counter()
+    for graph in graphs:
+        n_named[graph.name] += 1
+        found[graph.name, n_named[graph.name]] = graph
+    return found
 
 
 def plain_pair(part: str, pair: Pair) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from tracking.regression.comparison import (
     parse_comparison,
 )
 from tracking.regression.direction import infer_direction
-from tracking.regression.graph_rules import GRAPH_MODES, compare_graphs
-from tracking.regression.graph_sample import GraphSample
+from tracking.regression.graph_rules import GRAPH_MODES, compare_graphs, nearest
+from tracking.regression.graph_sample import GraphSample, graph_name
 from tracking.regression.pending import (
     Kind,
     Pending,
@@ -83,12 +83,14 @@ __all__ = [
     "dump_comparison",
     "extended_entry",
     "find_baselines",
+    "graph_name",
     "has_scipy",
     "infer_direction",
     "kinds_of",
     "load_baseline",
     "load_pending",
     "matching_samples",
+    "nearest",
     "needs_decision",
     "parse_baseline",
     "parse_comparison",

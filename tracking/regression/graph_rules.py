@@ -82,16 +82,16 @@ def _changed(name: str, known: Sequence[GraphSample], graph: GraphSample, mode: 
     if not alike:
         message = f"{name}: captured from {graph.source}, the baseline's from {known[0].source}"
         return _check(name, Verdict.GRAPH_CHANGED, known[0], graph, message)
-    if any(one.full == graph.full for one in alike):
+    before = nearest(alike, graph)
+    if before.full == graph.full:
         return _check(name, Verdict.IDENTICAL, graph, graph)
-    before = next((one for one in alike if one.structure == graph.structure), alike[0])
     summary, details = _difference(before, graph)
     if before.structure == graph.structure and mode == "structure":
         warning = f"{name}: the same structure, but {summary}"
         return _check(name, Verdict.WITHIN, before, graph, warning=warning, details=details)
     message = f"{name}: {summary}"
     versions = {one.source_version for one in alike}
-    if graph.source_version in versions:
+    if _release(graph.source_version) in map(_release, versions):
         return _check(name, Verdict.GRAPH_CHANGED, before, graph, message, details=details)
     framework, theirs = graph.source.partition(".")[0], ", ".join(sorted(versions))
     message += (
@@ -102,6 +102,21 @@ def _changed(name: str, known: Sequence[GraphSample], graph: GraphSample, mode: 
     return replace(check, at_most="warn")
 
 
+def nearest(known: Sequence[GraphSample], graph: GraphSample) -> GraphSample:
+    """Return the first of graphs that is equal to another one, or else has its structure, or any.
+
+    Args:
+        known: at least one.
+        graph: what they are compared with.
+    """
+    return min(known, key=lambda one: (one.full != graph.full, one.structure != graph.structure))
+
+
+def _release(version: str) -> str:
+    """Return a version without the label of its build: `2.13.0` of `2.13.0+cpu` (PEP 440)."""
+    return version.partition("+")[0]
+
+
 def _difference(before: GraphSample, after: GraphSample) -> tuple[str, tuple[str, ...]]:
     """Return what differs in a line, and the nodes that do, a line each."""
     from tracking.graph.diff import diff, lines  # most tests have no graph, and few changed ones
@@ -110,8 +125,8 @@ def _difference(before: GraphSample, after: GraphSample) -> tuple[str, tuple[str
     counts = [(len(found.changed), "changed"), (len(found.added), "added")]
     counted = [(n, did) for n, did in [*counts, (len(found.removed), "removed")] if n]
     shown = tuple(lines(found, _MOST_LINES))
-    if not counted:
-        return "its nodes were exchanged for others that look alike", shown
+    if not counted:  # but for numbers in namespaces the same
+        return shown[0] if shown else "its nodes stand for others that look alike", ()
     (n_first, did_first), *others = counted
     summary = ", ".join([f"{_nodes(n_first)} {did_first}", *(f"{n} {did}" for n, did in others)])
     if len(shown) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from tracking.regression.reviewed_json import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from tracking.graph.model import Graph
     from tracking.regression.sample import Sample
@@ -81,6 +82,23 @@ class GraphSample:
         from tracking.graph.text import lines_of
 
         return tuple(lines_of(self.content))
+
+
+def graph_name(name: str, prefix: str, taken: Container[str]) -> str:
+    """Return what a graph is called in a baseline, where metrics have names as well.
+
+    Args:
+        name: as it was saved; a run may save several of one name.
+        prefix: of the metrics of the run that saved it.
+        taken: the names of those that were saved before.
+
+    >>> graph_name("graph", "", ()), graph_name("encoder", "fold/", ["fold/graph encoder"])
+    ('graph', 'fold/graph encoder#2')
+    """
+    stem = f"{prefix}{name if name == 'graph' else f'graph {name}'}"
+    if stem not in taken:
+        return stem
+    return next(found for n in itertools.count(2) if (found := f"{stem}#{n}") not in taken)
 
 
 def numbered(samples: Iterable[Sample]) -> dict[str, GraphSample]:

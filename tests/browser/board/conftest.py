@@ -401,7 +401,12 @@ def full_board(board, answers, session_report, make_graph):
         graph=[{"name": "relu", "a": 1, "b": 2}],
         graph_changes=["graph 1: added: relu"],
         graph_nodes=[
-            {"a": {"changed": [], "lacking": ["t1"]}, "b": {"changed": ["t2"], "lacking": ["t3"]}}
+            {
+                "name": "net",
+                "number": 1,
+                "a": {"changed": [], "added": ["t1"], "removed": []},
+                "b": {"changed": ["t2"], "added": ["t3"], "removed": ["relu"]},
+            }
         ],
     )
     points = [{"is_accepted": True}, {"value": None, "verdict": None}, {"verdict": "regressed"}, {}]
@@ -409,7 +414,8 @@ def full_board(board, answers, session_report, make_graph):
     for run in runs:
         for part, said in answers.media(run["run_id"]).items():
             board.said[f"/api/runs/{run['run_id']}/{part}"] = said
-        graphs = [{"id": 1, "graph": make_graph(run["run_id"]), "created_at": 0}]
+        graph = make_graph(run["run_id"])
+        graphs = [{"id": 1, "name": "net", "graph": graph, "created_at": 0}]
         board.said[f"/api/runs/{run['run_id']}/graphs"] = {"run_id": 1, "graphs": graphs}
     return board
 

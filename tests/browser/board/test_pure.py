@@ -365,13 +365,22 @@ def test_a_picker_finds_what_holds_all_words(pure):
     assert found == ["test_adam"]
 
 
-def test_graphs_stand_side_by_side_in_the_order_they_were_saved(pure):
-    assert pure("graphs_data", "m.graphPairs([['a1', 'a2'], ['b1']])") == [
-        ["a1", "b1"],
-        ["a2", None],
+def test_graphs_of_one_name_stand_side_by_side(pure):
+    def graphs(*names):
+        return [{"name": name, "graph": {"nodes": [name]}} for name in names]
+
+    found = pure("graphs_data", "m.graphPairs(args)", graphs("net", "net", "a"), graphs("b", "net"))
+    assert [(one["name"], one["number"]) for one in found] == [
+        *(("net", 1), ("net", 2), ("a", 1), ("b", 1)),
     ]
-    nodes = {"a": {"changed": [1], "lacking": [2]}, "b": {"changed": [3], "lacking": [4]}}
-    assert pure("graphs_data", "m.withMarks([{}, {}], args[0])", nodes) == [
-        {"compared_with": "the other run", "changed": [1, 2]},
-        {"compared_with": "the other run", "changed": [3], "added": [4]},
+    assert [[side is not None for side in one["sides"]] for one in found] == [
+        *([True, True], [True, False], [True, False], [False, True]),
     ]
+
+
+@pytest.mark.parametrize(("number", "is_marked"), [(1, True), (2, False)])
+def test_only_the_graph_that_is_meant_is_marked(pure, number, is_marked):
+    pair = {"name": "net", "number": number, "sides": [{"nodes": []}, {"nodes": []}]}
+    marks = [{"name": "net", "number": 1, "a": {"changed": [1]}, "b": {"added": [2]}}]
+    a, b = pure("graphs_data", "m.withMarks(args[0], args[1])", pair, marks)
+    assert (a.get("changed"), b.get("added")) == (([1], [2]) if is_marked else (None, None))

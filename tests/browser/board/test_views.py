@@ -88,12 +88,15 @@ def test_hostile_names_stay_text_in_every_view(open_board, board, answers, addre
         metrics=[(HOSTILE, "tail", 1, 2)],
         config=[{"name": HOSTILE, "a": HOSTILE, "b": 1}],
         graph_changes=[HOSTILE],
-        graph_nodes=[None],
+        graph_nodes=[],
     )
     graph = make_graph(1) | {"name": HOSTILE}
     graph["nodes"][0]["label"] = HOSTILE
     for number in (1, 2):
-        said = {"run_id": number, "graphs": [{"id": 1, "graph": graph, "created_at": 0}]}
+        said = {
+            "run_id": number,
+            "graphs": [{"id": 1, "name": HOSTILE, "graph": graph, "created_at": 0}],
+        }
         board.said[f"/api/runs/{number}/graphs"] = said
         for part, found in answers.media(number, HOSTILE).items():
             board.said[f"/api/runs/{number}/{part}"] = found
@@ -380,7 +383,7 @@ def test_two_graphs_stand_beside_each_other_with_what_differs(open_view, until):
     heads = page.locator(".graph-of-run .run-link").all_inner_texts()
     assert [head.split()[0] for head in heads] == ["3", "4"]
     assert page.locator(".graph-of-run").nth(1).locator(".is-added").count() == 1
-    assert page.locator(".graph-of-run").nth(0).locator(".is-changed").count() == 1
+    assert page.locator(".graph-of-run").nth(0).locator(".is-added").count() == 1
     page.get_by_role("button", name="Only one run").click()
     until(page, lambda: page.locator(".graph-of-run").count() == 1)
 

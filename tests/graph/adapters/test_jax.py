@@ -130,7 +130,7 @@ def test_arrays_a_function_closes_over_are_constants_without_values(jax, capture
 
     ones = graph_with(jax.numpy.ones(3))
     assert ones == graph_with(jax.numpy.zeros(3))
-    assert ["constant", [3], "float32", "", "", []] in ones["kinds"]
+    assert ["constant", [3], "float32", "", "", [], True] in ones["kinds"]
 
 
 def test_a_jaxpr_and_its_function_give_one_graph(jax, capture, look, mlp):
@@ -179,5 +179,6 @@ def test_functions_and_jaxprs_find_their_adapter(jax, mlp):
         find(lambda x: x + 1, x),
         find(jax.jit(lambda x: x + 1), x),
         find(jax.make_jaxpr(lambda x: x + 1)(x)),
+        find(lambda params: params["layer"][0] + 1, {"layer": (x, x)}),
     ):
         assert found.source == "jax"

@@ -6,6 +6,7 @@ import pytest
 
 import tracking.graph.capture
 from tracking.errors import InvalidArgumentError
+from tracking.graph.model import Kind
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.filterwarnings("default")]
 
@@ -31,13 +32,8 @@ def test_a_tensor_becomes_its_operations(tensor, capture, look):
     x = tensor([[1.0, 2.0], [3.0, 4.0]])
     graph = capture((x.exp2() + 1.0).permute(1, 0))
     assert look.sources(graph, "EXP2") == ["RESHAPE"]
-    assert graph[graph.outputs[0]].kind == (
-        "PERMUTE",
-        (2, 2),
-        "float32",
-        "",
-        "",
-        (("arg", "(1, 0)"),),
+    assert graph[graph.outputs[0]].kind == Kind(
+        "PERMUTE", (2, 2), "float32", attributes=(("arg", "(1, 0)"),)
     )
     assert ("input", (4,), "float32") in [kind[:3] for kind in graph.kinds]
     assert look.is_in_order(graph)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import marshal
 import re
 from contextlib import suppress
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from tracking.errors import InvalidArgumentError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _SUFFIX = re.compile(r"Backward\d*$")
 # A negative number that autograd gives back without its sign: dim=-1 is 2**64 - 1.
 _UNSIGNED = 2**64
+_NO_REFERENCES = 2  # a version of marshal in which equal values are equal bytes
 
 
 def capture(thing: Any, *args: Any, via: str = "fx") -> Graph:
@@ -79,8 +82,8 @@ def _of_tensor(tensor: Any, version: str) -> Graph:
                 " under no_grad() or detached; pass a loss before .detach() or .item()",
             )
         return builder.build([builder.add(_parameter(tensor), ())])
-    kinds = _Kinds()
-    constant = Kind(CONSTANT)
+    kinds = _Kinds(builder)
+    constant = builder.number_of(Kind(CONSTANT))
     numbers: dict[Any, int] = {}
     many: dict[Any, Sequence[Any]] = {}
 
@@ -91,7 +94,7 @@ def _of_tensor(tensor: Any, version: str) -> Graph:
         inputs = []
         for source, index in function.next_functions:
             if source is None:
-                inputs.append(builder.add(constant))
+                inputs.append(builder.add_one_of(constant, ()))
             elif source in many:
                 inputs.append(one_of_many(source, index))
             else:
@@ -100,7 +103,7 @@ def _of_tensor(tensor: Any, version: str) -> Graph:
         results = getattr(function, "_input_metadata", ())
         if len(results) > 1:
             many[function] = results
-        numbers[function] = builder.add(kinds(function, results), inputs)
+        numbers[function] = builder.add_one_of(kinds(function, results), inputs)
     root = tensor.grad_fn
     is_one = root not in many
     return builder.build([numbers[root] if is_one else one_of_many(root, tensor.output_nr)])
@@ -122,29 +125,41 @@ def _content(result: Any) -> tuple[tuple[int | str, ...] | None, str | None]:
 
 
 class _Kinds:
-    """Kinds of the operations of a tape. What many of them have in common is made once."""
+    """Numbers of the kinds of a tape's operations; what many have in common is made once."""
 
-    def __init__(self) -> None:
-        self._classes: dict[type, tuple[str, tuple[str, ...]]] = {}
-        self._plain: dict[tuple[Any, ...], Kind] = {}
+    def __init__(self, builder: GraphBuilder) -> None:
+        self._builder = builder
+        self._classes: dict[type, tuple[str, tuple[str, ...], Callable[[Any], Any]]] = {}
+        self._known: dict[tuple[Any, ...], int] = {}
 
-    def __call__(self, function: Any, results: Sequence[Any]) -> Kind:
+    def __call__(self, function: Any, results: Sequence[Any]) -> int:
         class_ = type(function)
         known = self._classes.get(class_)
         if known is None:
-            known = self._classes[class_] = _class_content(class_)
-        op, saved = known
-        if len(results) != 1 or results[0] is None:
-            return Kind(op, attributes=_attributes(function, saved))
-        shape, dtype = results[0].shape, results[0].dtype
-        if saved:
-            found = _attributes(function, saved)
-            return Kind(op, _shape(shape), _dtype(dtype), attributes=found)
-        key = (class_, dtype, *shape)
-        kind = self._plain.get(key)
-        if kind is None:
-            kind = self._plain[key] = Kind(op, _shape(shape), _dtype(dtype))
-        return kind
+            op, names = _class_content(class_)
+            known = self._classes[class_] = op, names, attrgetter(*names or ("name",))
+        op, names, saved = known
+        shape: tuple[Any, ...] = ()
+        dtype = None
+        if len(results) == 1 and (result := results[0]) is not None:
+            shape, dtype = tuple(result.shape), result.dtype
+        try:
+            # Bytes, for 1, 1.0 and True are equal.
+            key = (class_, dtype, shape, names and marshal.dumps(saved(function), _NO_REFERENCES))
+            number = self._known.get(key)
+        except (RuntimeError, TypeError, ValueError):  # freed by backward(), or no plain value
+            return self._builder.number_of(_kind(function, op, names, shape, dtype))
+        if number is None:
+            kind = _kind(function, op, names, shape, dtype)
+            number = self._known[key] = self._builder.number_of(kind)
+        return number
+
+
+def _kind(function: Any, op: str, names: Sequence[str], shape: Any, dtype: Any) -> Kind:
+    found = _attributes(function, names)
+    if dtype is None:
+        return Kind(op, attributes=found)
+    return Kind(op, _shape(shape), _dtype(dtype), attributes=found)
 
 
 def _class_content(class_: type) -> tuple[str, tuple[str, ...]]:

@@ -27,10 +27,9 @@ function create({ store, api, runs, trouble, signal }) {
     if (!sides.length) return replace(host, nothing("Computation graphs", "Choose a run to see the graphs it saved."));
     const pairs = graphPairs(sides.map(({ graphs }) => graphs));
     if (!pairs.length) return replace(host, nothing("No graph was saved", ["A run saves one by ", el("code", {}, "tracker.save_comp_graph(model, inputs=(x,))"), "."]));
-    return replace(host, pairs.map((pair, index) => {
-      const marked = sides.length > 1 ? withMarks(pair, nodes[index]) : pair;
-      return el("div", { class: "graph-sides" }, marked.map((graph, side) => oneGraph(graph, index + 1, sides[side].ref, sides.length > 1)));
-    }));
+    return replace(host, pairs.map((pair, index) =>
+      el("div", { class: "graph-sides" }, withMarks(pair, nodes).map((graph, side) => oneGraph(graph, index + 1, sides[side].ref, sides.length > 1))),
+    ));
   }
 
   function oneGraph(graph, number, ref, isBeside) {
@@ -71,5 +70,5 @@ async function ask(api, db, ids, signal) {
     b ? api.diff({ db, a, b }, signal) : { graph_nodes: [] },
     ...ids.map((id) => api.graphs({ db, id }, signal)),
   ]);
-  return { nodes, sides: answers.map(({ graphs }, index) => ({ ref: ids[index], graphs: graphs.map(({ graph }) => graph) })) };
+  return { nodes, sides: answers.map(({ graphs }, index) => ({ ref: ids[index], graphs })) };
 }
