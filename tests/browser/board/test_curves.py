@@ -119,7 +119,7 @@ def test_a_click_on_a_line_has_its_run_stand_out_everywhere(curves, until):
     [
         ("step", ["step", "5"]),
         ("relative", ["after", "2.5 s"]),
-        ("metric:lr", ["x", "0.5"]),
+        ("metric:lr", ["lr", "0.5"]),
     ],
 )
 def test_the_axis_is_of_steps_times_or_another_metric(open_board, board, hover, until, axis, said):

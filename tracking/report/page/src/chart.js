@@ -6,7 +6,7 @@ import { drawable, extent, linearRange, logRange, nearestPoint, smoothed, stretc
 import { drawAllowances, drawBand, drawDot, drawLine, drawNonFinite, drawReferences, drawSamples, FEW, FONT, inPlot, opacity, placer } from "./chart_paint.js";
 import { fillTip, placeTip } from "./chart_tip.js";
 import { el } from "./dom.js";
-import { duration, number } from "./format.js";
+import { clock, duration, number, when } from "./format.js";
 import { colour, onThemeChange } from "./theme.js";
 
 const HEIGHT = 230;
@@ -18,8 +18,13 @@ const FAINT = 0.28;
 const AXES = {
   step: { title: "step", say: (x) => number(x, 17) },
   relative: { title: "after", say: (x) => duration(x), values: (splits) => splits.map((one) => duration(one)) },
-  wall: { title: "at", say: (x) => new Date(1000 * x).toLocaleString(), isTime: true },
-  metric: { title: "x", say: (x) => number(x) },
+  wall: {
+    title: "at",
+    say: (x) => `${when(x).slice(0, 10)} ${clock(x, 60)}`,
+    values: (splits) => splits.map((one) => clock(one, splits.at(-1) - splits[0])),
+    isTime: true,
+  },
+  metric: { say: (x) => number(x) },
 };
 
 /**
@@ -29,12 +34,12 @@ const AXES = {
  * Returns what the controls around it turn: `setModel`, `setLog`, `setSmoothing`, `resetZoom`, and
  * `focusOn(key)`, which has one line stand out. `onZoom(range)` is told what the reader zooms to,
  * null for everything; `onPick(key)` which line was clicked, null for none. Charts of one `sync`
- * show one cursor.
+ * show one cursor. `axis` is one of AXES; `axisTitle` names a metric along it.
  */
-export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = false, axis = "step", sync = null, onZoom, onPick = null, signal }) {
+export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = false, axis = "step", axisTitle, sync = null, onZoom, onPick = null, signal }) {
   const tip = el("div", { class: "tip", hidden: true });
   const top = el("canvas", { class: "chart-top", "aria-hidden": "true" });
-  const along = AXES[axis];
+  const along = { title: axisTitle, ...AXES[axis] };
   let model = first;
   let isLog = isLogFirst;
   let weight = smoothing;
@@ -56,8 +61,8 @@ export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = f
   }
 
   function ranges() {
-    const band = model.band ? [model.band.xs] : [];
-    const x = zoom ?? wholeRange(extent([...model.lines.map((line) => line.xs), ...band]));
+    const band = model.band ? [model.band.ends] : [];
+    const x = zoom ?? wholeRange(extent([...model.lines.map((line) => line.ends), ...band]));
     const isHazy = weight > 0 && curves.length > FEW;
     const parts = curves.map(({ line, values, average }) => {
       const [from, to] = stretch(line, ...x);
@@ -197,7 +202,7 @@ export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = f
       const drawn = (average ?? values)[place];
       const away = drawn === null ? Infinity : Math.abs(u.valToPos(drawn, "y") - down);
       const beside = Math.abs(line.xs[place] - x);
-      const isThere = !line.isSorted || (line.xs[0] <= x && x <= line.xs.at(-1));
+      const isThere = line.ends[0] <= x && x <= line.ends[1];
       return [{ line, x: line.xs[place], value: line.raw[place], average: average?.[place] ?? null, away, beside, isThere }];
     });
     const edge = all.reduce((least, { beside }) => Math.min(least, beside), Infinity);

@@ -5,7 +5,7 @@ import { decoded } from "./format.js";
 /** A line of a chart: `xs`, and beside them the values, those that are not finite too. */
 export function lineOf(xs, values) {
   const isSorted = xs.every((x, index) => index === 0 || xs[index - 1] <= x);
-  return { xs, raw: values.map(decoded), isSorted };
+  return { xs, raw: values.map(decoded), isSorted, ends: extent([xs]) };
 }
 
 /** What can be drawn of values: null is a gap. A logarithmic axis has no place for all of them. */

@@ -23,9 +23,9 @@ export function curveCard(metric, { curves, trouble, onPick, signal }) {
   const said = el("p", { class: "muted chart-note" });
   const node = el("article", { class: "card metric", "aria-label": metric }, el("div", { class: "card-head" }, el("h3", {}, name(metric)), facts, reset), host, said);
   let chart = null;
-  let ending_chart = null;
+  let drawing = null;
   let now = null;
-  let drawn = {};
+  let drawn = null;
   let isNear = false;
   let isDue = false;
   let zoom = null;
@@ -42,6 +42,10 @@ export function curveCard(metric, { curves, trouble, onPick, signal }) {
     if (now && (next.axis.kind !== now.axis.kind || next.axis.metric !== now.axis.metric)) forgetZoom();
     now = next;
     render();
+  }
+
+  function axisKey() {
+    return `${now.axis.kind} ${now.axis.metric}`;
   }
 
   function own() {
@@ -103,12 +107,12 @@ export function curveCard(metric, { curves, trouble, onPick, signal }) {
     host.classList.toggle("is-coming", isComing);
     if (isComing) return;
     // An axis of another kind is another chart.
-    if (chart && drawn.kind !== now.axis.kind) end();
+    if (chart && drawn !== axisKey()) end();
     if (!chart) {
-      ending_chart = new AbortController();
+      drawing = new AbortController();
       ending.signal.addEventListener("abort", end);
-      drawn = { kind: now.axis.kind, isLog: now.isLog, weight: now.weight };
-      chart = drawChart(host, { model, smoothing: now.weight, isLog: now.isLog, axis: now.axis.kind, sync: `board ${now.axis.kind}`, onZoom, onPick, signal: ending_chart.signal });
+      drawn = axisKey();
+      chart = drawChart(host, { model, smoothing: now.weight, isLog: now.isLog, axis: now.axis.kind, axisTitle: now.axis.metric, sync: `board ${drawn}`, onZoom, onPick, signal: drawing.signal });
     } else {
       chart.setModel(model, { isLog: now.isLog, smoothing: now.weight });
     }
@@ -124,7 +128,7 @@ export function curveCard(metric, { curves, trouble, onPick, signal }) {
   }
 
   function end() {
-    ending_chart?.abort();
+    drawing?.abort();
     chart = null;
   }
 
