@@ -84,7 +84,9 @@ def test_every_process_has_a_segment_of_its_own(tracker, store):
     tracker.record("loss", 0.0, 0)
     context = multiprocessing.get_context("fork")
     workers = [
-        context.Process(target=record_and_leave, args=(tracker, number, "terminate"))
+        context.Process(
+            target=record_and_leave, args=(tracker, number, "terminate", context.Event())
+        )
         for number in range(3)
     ]
     for worker in workers:
