@@ -1,4 +1,4 @@
-"""Bundles the page of the HTML report: tracking/report/page/src becomes tracking/report/page/dist.
+"""Bundles the pages, report and dashboard: tracking/report/page/src becomes dist beside it.
 
 Part of every build of the package; `python hatch_build.py` does it alone. A dist/ that was made
 from the same sources is left as it is, so that building from an sdist needs neither Node nor a
@@ -54,9 +54,10 @@ def bundle(page: Path) -> None:
         if done.returncode:
             said = f"{done.stdout}\n{done.stderr}".strip()
             raise RuntimeError(f"npm {' '.join(arguments)} failed in {page}:\n{said}")
-    script = page / "dist" / "report.js"
-    code = script.read_text(encoding="utf-8")
-    script.write_text(f"/*!\n{licences(page)}\n*/\n{code}", encoding="utf-8")
+    for script in (page / "dist").glob("*.js"):
+        code = script.read_text(encoding="utf-8")
+        script.write_text(f"/*!\n{licences(page)}\n*/\n{code}", encoding="utf-8")
+    shutil.copy(page / "src" / "board.html", page / "dist")
     # Last, so that what an interrupted build leaves is never taken for whole.
     (page / "dist" / STAMP).write_text(f"{fingerprint(page)}\n", encoding="ascii")
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import (
+    board,
     disk,
     graphs,
     imports,
@@ -33,6 +34,7 @@ _TOPICS = {
     "plugin_on": plugin_on.rows,
     "processes": processes.rows,
     "runs": runs.rows,
+    "board": board.rows,
     "graphs": graphs.rows,
 }
 _BUILD = ROOT / "build" / "benchmarks"  # on the disk of the checkout: /tmp may be in memory

@@ -16,6 +16,7 @@ from tracking import cli
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+BOARD = (ROOT / "docs" / "board.md").read_text(encoding="utf-8")
 REPORTS = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
 
 
@@ -123,7 +124,7 @@ def test_every_command_prints_what_its_page_shows(tmp_path, document):
 def test_the_page_of_commands_shows_each_and_names_its_keys():
     from tracking.cli import output
     from tracking.cli.formats import COLUMNS
-    from tracking.cli.plain import _OF_A_RUN
+    from tracking.queries.plain import _OF_A_RUN
 
     listed = run("sgtrack --help", ROOT)
     names = re.findall(r"^    ([a-z]+)(?:\s|$)", listed, re.MULTILINE)
@@ -136,6 +137,30 @@ def test_the_page_of_commands_shows_each_and_names_its_keys():
     assert all(f"`{key}`" in COMMANDS for key in (*_OF_A_RUN, *COLUMNS))
     for code, meaning in output.EXIT_CODES.items():
         assert f"| {code} | {meaning} |" in COMMANDS
+
+
+def test_the_page_of_the_dashboard_shows_what_it_answers(tmp_path):
+    pytest.importorskip("starlette")
+    from tests.board.conftest import Client
+
+    write_scripts(BOARD, tmp_path)
+    client = Client(tmp_path / "experiments")
+    for command, output in commands(BOARD):
+        address = re.fullmatch(r"curl -s 'http://localhost:8000(/.*)'", command)
+        said = client.get(address[1]).text if address else run(command, tmp_path)
+        assert blurred(said) == blurred(output), command
+
+
+def test_the_page_of_the_dashboard_lists_every_address_and_every_option():
+    pytest.importorskip("starlette")
+    from tests.board.conftest import Client
+
+    addresses = {route.path for route in Client(ROOT).board.app._app.routes}
+    listed = set(re.findall(r"^\| `(/api/[^`]*)`", BOARD, re.MULTILINE))
+    assert listed == {address for address in addresses if address.startswith("/api/")}
+    options = set(re.findall(r"(?<!\w)--?[a-z][a-z-]*", run("sgtrack board --help", ROOT)))
+    rows = re.findall(r"^\| (`-.*?) \|", BOARD, re.MULTILINE)
+    assert {"--help", "-h", *re.findall(r"`(-[^`]*)`", " ".join(rows))} == options | {"-V"}
 
 
 def test_the_python_of_readme_runs(tmp_path):
@@ -177,6 +202,7 @@ def test_ci_runs_readmes_own_commands():
         "docs/commands.md",
         "docs/reports.md",
         "docs/graphs.md",
+        "docs/board.md",
     ],
 )
 def test_links_inside_the_repository_lead_somewhere(document):

@@ -38,8 +38,35 @@ ALLOWED = {
     "journal": {"errors", "filesystem"},
     "media": {"arguments", "errors"},
     "records": {"model", "summary"},
+    "columns": {"records"},
     "connection": {"errors", "filesystem", "schema"},
     "graph": {"graph.capture"},
+    "board": set(),
+    "board.answers": {"errors", "model"},
+    "board.api": {
+        *("attempts", "board.answers", "board.curves", "board.listing", "board.parameters"),
+        *("columns", "errors", "queries.differences", "queries.expressions"),
+        *("queries.histories", "queries.plain", "queries.selection", "report.json_report"),
+        "reporting",
+    },
+    "board.app": {
+        *("_version", "board.answers", "board.api", "board.curves", "board.exports"),
+        *("board.folder", "board.guard", "board.listing", "board.static", "board.stream"),
+        *("errors", "experiment_db", "model"),
+    },
+    "board.curves": {"board.answers", "model", "report.curve"},
+    "board.exports": {"board.answers", "board.api", "queries.plain", "queries.spreadsheet"},
+    "board.folder": {"board.answers", "live"},
+    "board.guard": {"board.answers"},
+    "board.listing": {"model", "queries.plain", "queries.selection"},
+    "board.parameters": {"board.answers"},
+    "board.server": {"board.app", "board.guard", "errors"},
+    "board.static": set(),
+    "board.stream": {"board.answers", "board.watch"},
+    "board.watch": {
+        *("attempts", "board.curves", "board.listing", "columns", "errors", "journal", "model"),
+        *("queries.expressions", "snapshot"),
+    },
     "bounds": {"arguments", "errors", "model"},
     "regression.direction": {"model"},
     "regression.checks": {"model"},
@@ -158,31 +185,49 @@ ALLOWED = {
         *("errors", "graph.fingerprint", "graph.text", "regression.reviewed_json"),
     },
     "regression.sample": {"errors", "model", "regression.graph_sample", "regression.reviewed_json"},
+    "live": {
+        *("columns", "connection", "errors", "experiment_db", "journal", "model", "records"),
+        *("recovery", "snapshot", "summary", "tail"),
+    },
+    "original_views": set(),
+    "queries": set(),
+    "queries.accepted": {"model", "regression"},
+    "queries.differences": {
+        *("errors", "graph.diff", "graph.marks", "graph.seed", "model", "regression.checks"),
+        *("report.changes", "report.data"),
+    },
+    "queries.expressions": {"errors", "model"},
+    "queries.histories": {
+        *("attempts", "errors", "model", "queries.accepted", "queries.expressions"),
+        "regression.checks",
+    },
+    "queries.plain": {"model"},
+    "queries.spreadsheet": {"model"},
+    "snapshot": {"connection", "errors", "original_views", "schema"},
+    "tail": {"errors", "events", "journal", "model"},
+    "queries.selection": {"queries.expressions"},
     "details": {
         *("attempts", "errors", "graph.marks", "graph.seed", "media", "model", "regression"),
         *("report.changes", "report.curve", "report.data"),
     },
     "graph.marks": {"graph.diff"},
     "": {"_version"},  # the others at first use: see test_public_api.py
-    "cli.accepted": {"model", "regression"},
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
+    "cli.board": {"", "board.server", "cli.options", "cli.output", "errors"},
     "cli.completion": {"cli.options", "cli.output", "errors"},
     "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
-    "cli.expressions": {"errors", "model"},
-    "cli.formats": {"arguments", "cli.plain", "errors", "model"},
+    "cli.formats": {"arguments", "errors", "model", "queries.plain", "queries.spreadsheet"},
     "cli.history": {
-        *("attempts", "cli.accepted", "cli.expressions", "cli.options", "cli.output"),
-        *("cli.references", "cli.store", "cli.table", "errors", "model", "regression.checks"),
-        "report.curve",
+        *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
+        *("queries.expressions", "queries.histories", "report.curve"),
     },
     "cli.housekeeping": {
-        *("cli.accepted", "cli.options", "cli.output", "cli.references", "cli.retention"),
-        *("cli.store", "details"),
+        *("cli.options", "cli.output", "cli.references", "cli.retention", "cli.store"),
+        *("details", "queries.accepted"),
     },
     "cli.imports": {"cli.options", "cli.output", "importers"},
     "cli.options": {"errors"},
     "cli.output": {"cli.table", "errors", "report.words"},
-    "cli.plain": {"model"},
     "cli.references": {"attempts", "errors", "model"},
     "cli.reports": {
         *("", "cli.options", "cli.output", "cli.references", "cli.store", "report"),
@@ -190,24 +235,23 @@ ALLOWED = {
     },
     "cli.retention": {"attempts", "model"},
     "cli.runs": {
-        *("cli.expressions", "cli.options", "cli.output", "cli.plain", "cli.references"),
-        *("cli.store", "cli.table", "errors", "model"),
+        *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
+        *("errors", "model", "queries.expressions", "queries.plain", "queries.selection"),
     },
     "cli.show": {
-        *("cli.options", "cli.output", "cli.plain", "cli.references", "cli.store", "cli.table"),
-        *("errors", "model", "regression", "report", "report.curve"),
+        *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
+        *("errors", "model", "queries.plain", "regression", "report", "report.curve"),
     },
     "cli.store": {"", "arguments"},
     "cli.tolerances": {"cli.options", "cli.output", "regression"},
     "cli": {
-        *("", "cli.baselines", "cli.completion", "cli.diff", "cli.experiments", "cli.export"),
-        *("cli.graphs", "cli.history", "cli.housekeeping", "cli.imports", "cli.output"),
-        *("cli.reports", "cli.runs", "cli.show", "cli.tolerances"),
+        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.experiments"),
+        *("cli.export", "cli.graphs", "cli.history", "cli.housekeeping", "cli.imports"),
+        *("cli.output", "cli.reports", "cli.runs", "cli.show", "cli.tolerances"),
     },
     "cli.diff": {
-        *("cli.options", "cli.output", "cli.plain", "cli.references", "cli.store", "cli.table"),
-        *("errors", "graph.diff", "model", "regression.checks", "report.changes"),
-        "report.data",
+        *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
+        *("queries.differences", "queries.plain", "report.data"),
     },
     "cli.export": {
         *("cli.files", "cli.formats", "cli.options", "cli.output", "cli.references", "cli.store"),
@@ -222,6 +266,8 @@ ALLOWED = {
 }
 
 PURE = (
+    *("board.answers", "board.curves", "board.listing", "board.parameters"),
+    *("queries.expressions", "queries.plain", "queries.selection"),
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),
     *("report.terminal", "report.words"),
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),
@@ -389,6 +435,13 @@ def test_only_one_file_opens_sqlite(path):
     else:
         assert not opens
         assert not modules
+
+
+@everywhere
+def test_the_dashboard_alone_imports_a_web_server(path):
+    packages = {module.partition(".")[0] for module, _ in imports(parsed(path))}
+    if path.parent != CORE / "board":
+        assert packages.isdisjoint({"anyio", "asyncio", "starlette", "uvicorn"})
 
 
 @in_core

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tracking.environment import collect_environment, current_device
     from tracking.errors import (
         BaselineError,
+        BoardError,
         BoundError,
         InvalidArgumentError,
         JournalError,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaselineError",
+    "BoardError",
     "Bound",
     "BoundError",
     "Direction",
@@ -95,6 +97,7 @@ __all__ = [
 _HOMES = {
     "BaselineError": "errors",
     "Bound": "bounds",
+    "BoardError": "errors",
     "BoundError": "errors",
     "Direction": "model",
     "ExperimentDBManager": "experiment_db",

@@ -75,6 +75,7 @@ class Connection:
     def _reset(self) -> None:
         self._connection: sqlite3.Connection | None = None
         self._is_opened_read_only = False
+        self._reads_unlocked = False
         self._lock_fd: int | None = None
         self._checkpointed_size = 0
         self._lock = threading.RLock()
@@ -287,7 +288,7 @@ class Connection:
             return self._open()
 
     def _open_read_only(self, *, takes_any_schema: bool = False) -> sqlite3.Connection:
-        connection = self._connected_read_only()
+        connection = self._connected_for_reading()
         try:
             connection.execute("BEGIN")
             self._check_origin(connection)
@@ -315,9 +316,24 @@ class Connection:
                 " it to ours where it can be written, `sgtrack import` copies its runs"
             )
 
+    def _connected_for_reading(self) -> sqlite3.Connection:
+        return self._connected_read_only()
+
+    def _connected_among_writers(self) -> sqlite3.Connection:
+        """Connect for reading where others may be writing."""
+        # In WAL mode a reader would leave files beside the database where nobody has it open. In
+        # the other modes it leaves no trace, and needs the locks to see whole transactions only.
+        if self._header()[18:19] == bytes([_WAL_FORMAT]):
+            return self._connected_read_only()
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+
     def _connected_read_only(self) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        if not self._wal_size():
+        self._reads_unlocked = not self._wal_size()
+        if self._reads_unlocked:
             # Without it SQLite would leave a -wal and a -shm beside the file, or fail where it may
             # not. With it SQLite overlooks a -wal, so that it has to be an empty one.
             uri += "&immutable=1"
@@ -329,10 +345,15 @@ class Connection:
         return schema.is_our_header(self._header())
 
     def _header(self) -> bytes:
-        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        # Left open: to close it would take the locks from this process's other connections to the
-        # file, as POSIX has it (sqlite.org/howtocorrupt.html, section 2.2).
-        _KEPT_OPEN.append(fd)
+        identity = _identity_of(self.path)
+        fd = _KEPT_OPEN.get(identity)
+        if fd is None:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            # Left open: to close it would take the locks from this process's other connections to
+            # the file, as POSIX has it (sqlite.org/howtocorrupt.html, section 2.2). No other file
+            # gets its identity meanwhile.
+            found = os.fstat(fd)
+            fd = _KEPT_OPEN.setdefault((found.st_dev, found.st_ino), fd)
         return os.pread(fd, _HEADER_SIZE, 0)
 
     def _set_aside(self, error: Exception) -> None:
@@ -554,19 +575,14 @@ def reading_foreign(path: Path) -> Iterator[sqlite3.Connection]:
         StoreError: there is none, or it cannot be read.
     """
     place = Connection(path.absolute(), is_read_only=True)
-    with place._translated_errors():
-        # In WAL mode a reader would leave files beside the database where nobody has it open. In
-        # the other modes it leaves no trace, and needs the locks to see whole transactions only.
-        if place._header()[18:19] == bytes([_WAL_FORMAT]):
-            connection = place._connected_read_only()
-        else:
-            uri = f"{place.path.as_uri()}?mode=ro"
-            connection = sqlite3.connect(
-                uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
-            )
-        with closing(connection):
-            connection.execute("PRAGMA query_only = ON")
-            yield connection
+    with place._translated_errors(), closing(place._connected_among_writers()) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        yield connection
+
+
+def forget_suspicion(path: Path) -> None:
+    """Forget that a database was found corrupt: it was read while it changed."""
+    _SUSPECTS.discard(path)
 
 
 @contextmanager
@@ -601,7 +617,7 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
 
 _SUSPECTS: set[Path] = set()  # databases that were found corrupt while in use
 _UNFLUSHED: set[Path] = set()  # databases that the disk has failed to take
-_KEPT_OPEN: list[int] = []
+_KEPT_OPEN: dict[tuple[int, int] | None, int] = {}  # by device and inode
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
 _ABANDONED: list[sqlite3.Connection] = []
 _HELD_FOR_FORK = threading.local()

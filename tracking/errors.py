@@ -92,6 +92,10 @@ class MissingDependencyError(TrackingError, ImportError):
     """An optional dependency is needed and not installed; the message says how to get it."""
 
 
+class BoardError(TrackingError):
+    """The dashboard cannot be served, or not to those it was meant for."""
+
+
 class BoundError(TrackingError, AssertionError):
     """A metric is not within a bound that was set for it."""
 

@@ -940,15 +940,19 @@ def _store_environments(connection: sqlite3.Connection, runs: Iterable[NewRun]) 
     )
 
 
+def local_time(unix_s: float) -> str:
+    """Return a time as people read it where they are."""
+    return datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _run_info(row: tuple[Any, ...]) -> RunInfo:
     (run_id, name, created_at, status, config, run_uuid, parent, environment, *more, counts) = row
     outcome, phase, ended_by, verdict, duration_s, session, attempt = more
     n_records = dict(json.loads(counts))
-    local_time = datetime.fromtimestamp(created_at).astimezone()
     return RunInfo(
         run_id=run_id,
         name=name,
-        created_at=local_time.strftime("%Y-%m-%d %H:%M:%S"),
+        created_at=local_time(created_at),
         status=status,
         config=json.loads(config or "{}"),
         num_records=list(n_records.values()),

@@ -337,10 +337,10 @@ class SegmentWriter:
             frames = self.read(start, end)
             return {channel: columns_of(frames[channel])[:2] for channel in frames}
         if self._map is None:
-            return _columns_by_channel(_as_array(self._bytes(start, end)))
+            return _columns_by_channel(as_array(self._bytes(start, end)))
         with self._lock:  # a map that arrays look into cannot be resized
             n_frames = (end - start) // FRAME_SIZE
-            return _columns_by_channel(_as_array(self._map, n_frames, start))
+            return _columns_by_channel(as_array(self._map, n_frames, start))
 
     def close(self) -> None:
         """Let go of the file without removing it; others take the writer for dead from now on."""
@@ -368,6 +368,63 @@ class SegmentWriter:
             os.close(fd)
 
 
+class Parts(NamedTuple):
+    """Frames by what they are, and by their numbers; each in the order of the segment.
+
+    Attributes:
+        records: of each channel; `columns_of` reads them.
+        definitions: of each channel; `decode_channel` reads them once they are whole.
+        events: of each event; `decode_text` reads them once they are whole.
+    """
+
+    records: dict[int, bytes]
+    definitions: dict[int, bytes]
+    events: dict[int, bytes]
+
+
+def parts_of(frames: bytes) -> Parts:
+    """Take intact frames apart; notes are left out."""
+    parts = Parts({}, {}, {})
+    for number, of_number in (_split_by_channel(frames) if frames else {}).items():
+        if number < _EVENT:
+            parts.records[number] = of_number
+        elif number >= _DEFINITION:
+            parts.definitions[number - _DEFINITION] = of_number
+        elif number < _NOTE:
+            parts.events[number - _EVENT] = of_number
+    return parts
+
+
+def definitions_in(frames: bytes) -> list[tuple[int, int]]:
+    """Return the offset and the channel of each frame that belongs to a definition."""
+    import numpy as np
+
+    numbers = as_array(frames)["channel"]
+    places = np.flatnonzero(numbers >= _DEFINITION).tolist()
+    return [(FRAME_SIZE * place, int(numbers[place]) - _DEFINITION) for place in places]
+
+
+def intact(frames: bytes) -> bytes:
+    """Return those of some frames whose checks hold."""
+    return _intact_frames(frames)[0]
+
+
+def intact_length(data: bytes) -> int:
+    """Return how many bytes at the start of some data are whole frames whose checks hold.
+
+    A frame that is just being written ends them, and so does space that is not yet used.
+    """
+    n_frames = len(data) // FRAME_SIZE
+    if _is_for_numpy(n_frames * FRAME_SIZE):
+        whole = data[: n_frames * FRAME_SIZE]
+        is_intact = _adler32_of_each(whole) == as_array(whole)["check"]
+        return FRAME_SIZE * (n_frames if is_intact.all() else int(is_intact.argmin()))
+    for number, frame in enumerate(_frames(data[: n_frames * FRAME_SIZE])):
+        if adler32(frame[:-4]) != int.from_bytes(frame[-4:], "little"):
+            return FRAME_SIZE * number
+    return FRAME_SIZE * n_frames
+
+
 def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
     """Read a segment that nobody writes to any more: all its channels, its records from `start` on.
 
@@ -391,13 +448,13 @@ def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
     channels = {
         number - _DEFINITION: channel
         for number, frames in definitions.items()
-        if number >= _DEFINITION and (channel := _decode_channel(frames))
+        if number >= _DEFINITION and (channel := decode_channel(frames))
     }
     notes = [_NOTES[step] for step in columns_of(records.get(_NOTE, b""))[0] if step in _NOTES]
     events = [
         text
         for number in sorted(definitions)
-        if _EVENT <= number < _NOTE and (text := _decode_text(definitions[number])) is not None
+        if _EVENT <= number < _NOTE and (text := decode_text(definitions[number])) is not None
     ]
     records = {number: frames for number, frames in records.items() if number < _EVENT}
     return header, Frames(channels, records, events, notes, end, n_damaged)
@@ -418,7 +475,7 @@ def _intact_frames(data: bytes) -> tuple[bytes, int]:
     n_frames = -(-len(data.rstrip(b"\0")) // FRAME_SIZE)
     data = data[: n_frames * FRAME_SIZE].ljust(n_frames * FRAME_SIZE, b"\0")
     if _is_for_numpy(len(data)):
-        frames = _as_array(data)
+        frames = as_array(data)
         is_intact = _adler32_of_each(data) == frames["check"]
         intact = data if is_intact.all() else frames[is_intact].tobytes()
     else:
@@ -452,7 +509,7 @@ def _split_by_channel(data: bytes) -> dict[int, bytes]:
 
 
 def _split_many_by_channel(data: bytes) -> dict[int, bytes]:
-    frames = _as_array(data)
+    frames = as_array(data)
     order, groups = _grouped(frames["channel"])
     if len(groups) == 1:
         return dict.fromkeys(groups, data)
@@ -486,7 +543,8 @@ def _grouped(numbers: Any) -> tuple[Any, dict[int, slice]]:
     }
 
 
-def _as_array(frames: bytes | mmap.mmap, n: int = -1, start: int = 0) -> Any:
+def as_array(frames: bytes | mmap.mmap, n: int = -1, start: int = 0) -> Any:
+    """Return frames as an array of step, value, wall_time, channel and check."""
     import numpy as np
 
     names = ("step", "value", "wall_time", "channel", "check")
@@ -519,7 +577,7 @@ def _text_frames(number: int, content: bytes) -> bytes:
     return b"".join(frames)
 
 
-def _decode_text(frames: bytes) -> bytes | None:
+def decode_text(frames: bytes) -> bytes | None:
     """Undo `_text_frames`; None where its end was lost with its writer."""
     content = b"".join(frame[:_TEXT_PAYLOAD] for frame in _frames(frames))
     length = int.from_bytes(content[:4], "little")
@@ -527,8 +585,9 @@ def _decode_text(frames: bytes) -> bytes | None:
     return content if len(content) == length else None
 
 
-def _decode_channel(frames: bytes) -> Channel | None:
-    content = _decode_text(frames)
+def decode_channel(frames: bytes) -> Channel | None:
+    """Return what the frames of a definition say; None where their end is not there, or damaged."""
+    content = decode_text(frames)
     if content is None or len(content) <= 16:
         return None  # no record can refer to it
     try:

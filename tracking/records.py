@@ -7,6 +7,7 @@ to where: readers visit those ranges only. A range may hold rows of other series
 
 from __future__ import annotations
 
+import json
 import math
 import operator
 import struct
@@ -423,15 +424,22 @@ def read_summaries(connection: sqlite3.Connection, run_id: int) -> Summaries:
 
 
 def read_stored_summaries(
-    connection: sqlite3.Connection,
+    connection: sqlite3.Connection, run_ids: Sequence[int] | None = None
 ) -> dict[int, dict[str, Summary] | None]:
     """Return the stored summaries of each run that has records, None where one has to be computed.
 
     Metrics of a run are in the order of `read_summaries`.
+
+    Args:
+        connection: for reading.
+        run_ids: numbers of the runs that are asked for; all by default.
     """
+    where = "" if run_ids is None else "WHERE s.run_id IN (SELECT value FROM json_each(?))"
     rows = connection.execute(
         f"SELECT s.run_id, {_SUMMARY_COLUMNS}"  # noqa: S608  # columns of ours
-        " FROM series AS s JOIN metrics AS m ON m.id = s.metric_id ORDER BY s.run_id, s.metric_id"
+        f" FROM series AS s JOIN metrics AS m ON m.id = s.metric_id {where}"
+        " ORDER BY s.run_id, s.metric_id",
+        () if run_ids is None else (json.dumps(list(run_ids)),),
     )
     stored: dict[int, dict[str, Summary] | None] = {}
     for run_id, name, is_covered, *numbers in rows:

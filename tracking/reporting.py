@@ -128,6 +128,34 @@ def stored_report(
     )
 
 
+def stored_run(
+    db: ExperimentDBManager, run: RunInfo, *, started_in: Path | None = None
+) -> ReportData:
+    """Report one run of a test, as a report of its session would have it.
+
+    Args:
+        db: the experiment.
+        run: the run; also one that is no test's.
+        started_in: the folder that files are named from; the present one by default.
+
+    Raises:
+        StoreError: the experiment cannot be read.
+    """
+    folder = started_in or Path.cwd()
+    store = _Stored(db, folder)
+    report, _, samples = store.test(run)
+    inside = db.nested_runs(run.started_at)
+    return ReportData(
+        created_at=run.started_at,
+        experiment=db.db_path.stem,
+        database=os.path.relpath(db.db_path, folder),
+        session=run.session,
+        environment=run.environment or {},
+        tests=[_with_run(db, report, run, inside, samples, Room())],
+        problems=store.problems,
+    )
+
+
 class _Stored:
     """Finds what belongs to stored runs: comparisons, baselines, what is pending."""
 

@@ -115,6 +115,12 @@ def shared_window(browser):
 
 
 @pytest.fixture
+def make_window(browser):
+    """Opens windows of their own; takes the options of a browser context."""
+    return lambda **options: Window(browser, **options)
+
+
+@pytest.fixture
 def open_page(browser, shared_window, tmp_path):
     """Opens reports from disk; whatever a page complains of or asks a network for is an error.
 

@@ -81,10 +81,17 @@ def test_what_is_bundled_is_pinned_and_names_no_host():
     assert '"resolved"' not in lock
 
 
-def test_the_licences_of_what_is_bundled_travel_with_it():
-    script = (PAGE / "dist" / "report.js").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["report.js", "board.js"])
+def test_the_licences_of_what_is_bundled_travel_with_it(name):
+    script = (PAGE / "dist" / name).read_text(encoding="utf-8")
     for holder in ("Leon Sorokin", "Chris Pettitt"):
         assert re.search(rf"Copyright \(c\) .*{holder}", script.partition("*/")[0])
+
+
+def test_the_page_of_the_dashboard_has_no_script_and_no_style_of_its_own():
+    page = (PAGE / "dist" / "board.html").read_text(encoding="utf-8")
+    assert re.findall(r"<script([^>]*)>(.*?)</script>", page) == [(' src="board.js" defer', "")]
+    assert not re.search(r"<style|\sstyle=|\son\w+=", page)
 
 
 def test_without_the_bundle_a_report_says_how_to_get_it(tmp_path, monkeypatch):

@@ -210,7 +210,7 @@ def test_steps_of_images_and_histograms_can_be_walked(open_test, red):
 
 def test_values_that_are_not_finite_are_said_and_drawn(open_test, make_test, make_run, metric):
     values = [1.0] * 30
-    clean = metric("x", values=values)
+    clean = metric("y", values=values)
     values[3:6] = math.nan, math.inf, -math.inf
     test = make_test(run=make_run(metrics=[metric("x", values=values), clean]))
     first, second = open_test(test).locator(".metric").all()

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from tracking import cli
-from tracking.cli.diff import mapping_pairs, metric_pairs
 from tracking.graph.builder import GraphBuilder
 from tracking.graph.model import Kind
+from tracking.queries.differences import mapping_pairs, metric_pairs
 from tracking.report.data import MISSING
 from tracking.summary import summarize
 

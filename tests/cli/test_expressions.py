@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.cli.expressions import (
+from tracking.errors import InvalidArgumentError
+from tracking.queries.expressions import (
     STATISTICS,
     Condition,
     Metric,
@@ -16,7 +17,6 @@ from tracking.cli.expressions import (
     parse_metric,
     parse_order,
 )
-from tracking.errors import InvalidArgumentError
 from tracking.summary import summarize
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tracking import ExperimentDBManager, cli
-from tracking.cli.accepted import key_of
-from tracking.cli.history import commit_text
+from tracking.queries.accepted import key_of
+from tracking.queries.histories import commit_text
 from tracking.regression import Compared, Entry, Sample, dump_comparison, save_baseline
 
 TEST = "tests/test_a.py::test_x"

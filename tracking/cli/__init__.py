@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tracking import TrackingError, __version__
 from tracking.cli import (
     baselines,
+    board,
     completion,
     diff,
     experiments,
@@ -44,7 +45,7 @@ __all__ = ["FOUND", "OK", "TROUBLE", "USAGE", "main"]
 
 _ROOMS = (
     *(runs, show, diff, history, graphs, reports, export, imports, experiments, baselines),
-    *(tolerances, housekeeping),
+    *(tolerances, housekeeping, board),
 )
 
 

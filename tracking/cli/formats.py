@@ -12,17 +12,16 @@ parquet has them as numbers. Times are Unix seconds.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.arguments import as_json
-from tracking.cli.plain import plain_run, plain_summaries
 from tracking.errors import MissingDependencyError
 from tracking.model import encode_number
+from tracking.queries.plain import plain_run, plain_summaries
+from tracking.queries.spreadsheet import csv_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,8 +35,6 @@ FORMAT_VERSION = 1
 COLUMNS = ("run_id", "run", "metric", "step", "value", "wall_time")
 """Columns of csv and parquet, keys of jsonl."""
 
-# What spreadsheets take for a formula (owasp.org/www-community/attacks/CSV_Injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_A_GROUP = 100_000  # of parquet: smaller ones compress worse
 
 
@@ -59,21 +56,8 @@ def csv_text(_experiment: str, runs: Iterable[Exported]) -> Iterator[str]:
     """Yield a table of records; texts that a spreadsheet would calculate begin with a '."""
     yield f"{','.join(COLUMNS)}\n"
     for exported in runs:
-        name = _as_text_cell(exported.run.name)
         for metric, records in exported.records:
-            piece = io.StringIO()
-            cells = (exported.run.run_id, name, _as_text_cell(metric))
-            # By itself the writer leaves a carriage return unquoted, which readers take for an end.
-            is_odd = "\r" in name + metric
-            quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if is_odd else csv.QUOTE_MINIMAL
-            csv.writer(piece, lineterminator="\n", quoting=quoting).writerows(
-                (*cells, one.step, encode_number(one.value), one.log_time) for one in records
-            )
-            yield piece.getvalue()
-
-
-def _as_text_cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+            yield csv_lines((exported.run.run_id, exported.run.name, metric), records)
 
 
 def jsonl_text(_experiment: str, runs: Iterable[Exported]) -> Iterator[str]:

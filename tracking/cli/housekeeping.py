@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracking.cli.accepted import Accepted, identity, root_of
 from tracking.cli.options import (
     RUN_HELP,
     add_baseline_root,
@@ -12,12 +11,14 @@ from tracking.cli.options import (
     add_store,
     count,
     parsed_by,
+    root_of,
 )
 from tracking.cli.output import OK, confirm, progress, say, say_table
 from tracking.cli.references import resolve_run
 from tracking.cli.retention import removable
 from tracking.cli.store import reading, writing
 from tracking.details import with_prefixes
+from tracking.queries.accepted import Accepted, identity
 
 if TYPE_CHECKING:
     import argparse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,12 @@ def add_baseline_root(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder that node ids start from (default: the one that --dir lies in)",
     )
+
+
+def root_of(options: argparse.Namespace) -> Path:
+    """Return the folder that node ids start from: --root, or the one that --dir lies in."""
+    root: Path | None = options.root
+    return root or Path(os.path.normpath(options.dir / os.pardir))
 
 
 def parsed_by(parse: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from tracking.cli.expressions import Metric, Order, parse_condition, parse_metric, parse_order
 from tracking.cli.options import add_command, add_json, add_store, count, parsed_by
 from tracking.cli.output import OK, say, say_json, say_table
-from tracking.cli.plain import plain_run, plain_values
 from tracking.cli.references import resolve_session
 from tracking.cli.store import reading
 from tracking.cli.table import duration_text, number_text
 from tracking.errors import TrackingError
 from tracking.model import Status, Verdict
+from tracking.queries.expressions import Metric, Order, parse_condition, parse_metric, parse_order
+from tracking.queries.plain import plain_run, plain_values
+from tracking.queries.selection import fits, in_order
 
 if TYPE_CHECKING:
     import argparse
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
     from tracking.cli.options import Commands
     from tracking.model import RunInfo, Summary
-
-    Summaries = Mapping[int, Mapping[str, Summary]]
+    from tracking.queries.selection import Summaries
 
 _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 _HEADERS = ("id", "name", "outcome", "verdict", "ended by", "started", "duration", "metrics")
@@ -145,46 +143,6 @@ def _check_metrics(asked: Iterable[Metric], known: Sequence[RunInfo]) -> None:
         if metric.name not in names:
             there = f"there are {', '.join(names)}" if names else "there is none"
             raise TrackingError(f"no run has a metric {metric.name!r}; {there}")
-
-
-def fits(name: str, pattern: str) -> bool:
-    """Tell whether a run's name is what a pattern asks for; node ids hold brackets themselves.
-
-    >>> fits("test_x.py::test_y[0]", "test_y[0]"), fits("test_x.py::test_y[0]", "*test_z*")
-    (True, False)
-    """
-    return pattern in name or fnmatchcase(name, pattern)
-
-
-def in_order(fitting: Sequence[RunInfo], order: Order, summaries: Summaries) -> list[RunInfo]:
-    """Return runs sorted; those that have no such value, or NaN, come last either way.
-
-    Args:
-        fitting: the newest first, which decides between equal ones.
-        order: what they are sorted by.
-        summaries: of each run, by its number.
-    """
-
-    def value(run: RunInfo) -> int | float | str | None:
-        if isinstance(order.key, Metric):
-            return order.key.of(summaries.get(run.run_id, {}))
-        own: dict[str, int | float | str | None] = {
-            "id": run.run_id,
-            "name": run.name,
-            "created": run.started_at,
-            "duration": run.duration_s,
-        }
-        return own[order.key]
-
-    def is_sortable(run: RunInfo) -> bool:
-        found = value(run)
-        return found is not None and not (isinstance(found, float) and math.isnan(found))
-
-    sortable = [run for run in fitting if is_sortable(run)]
-    rest = [run for run in fitting if not is_sortable(run)]
-    if order.key == "created":
-        return sortable if order.is_descending else sortable[::-1]
-    return sorted(sortable, key=value, reverse=order.is_descending) + rest  # type: ignore[arg-type]
 
 
 def _row(

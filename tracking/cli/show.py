@@ -17,12 +17,12 @@ from tracking.cli.output import (
     say_pairs,
     say_table,
 )
-from tracking.cli.plain import plain_run, plain_summaries
 from tracking.cli.references import resolve_run
 from tracking.cli.store import reading
 from tracking.cli.table import duration_text, number_text, value_text
 from tracking.errors import StoreError
 from tracking.model import Status
+from tracking.queries.plain import plain_run, plain_summaries
 from tracking.regression import check_as_plain, parse_comparison
 from tracking.report import checks_table
 from tracking.report.curve import sparkline

@@ -3,7 +3,6 @@
 import { el, replace } from "./dom.js";
 import { pageHeader } from "./header.js";
 import { helpDialog, listen } from "./keyboard.js";
-import { written } from "./store.js";
 import { testTable } from "./table.js";
 import { testView } from "./test_view.js";
 
@@ -12,7 +11,7 @@ export function mount(host, data, store) {
   const byId = new Map(data.tests.map((test) => [test.nodeid.toWellFormed(), test]));
   const help = helpDialog();
   const header = pageHeader(data, { store, onHelp: () => help.showModal() });
-  const list = testTable(data.tests, { store, address: (test) => `#${written({ ...store.state, test: test.nodeid })}` });
+  const list = testTable(data.tests, { store, address: (test) => store.address({ test: test.nodeid }) });
   const panel = el("main", { class: "panel" });
   const workspace = el("div", { class: "workspace" }, list.node, panel);
   replace(host, header.node, workspace, help);

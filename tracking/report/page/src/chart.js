@@ -1,227 +1,262 @@
-// The curve of a metric, drawn against what was accepted.
+// Curves over an axis: one against what was accepted, or many over each other.
 
 import uPlot from "uplot";
 
-import {
-  aligned,
-  isolated,
-  linearRange,
-  logRange,
-  nearestPoint,
-  positive,
-  references,
-  smoothed,
-  ticks,
-} from "./chart_data.js";
-import { el, replace } from "./dom.js";
-import { number } from "./format.js";
+import { drawable, extent, linearRange, logRange, nearestPoint, smoothed, stretch, ticks, wholeRange } from "./chart_data.js";
+import { drawAllowances, drawBand, drawDot, drawLine, drawNonFinite, drawReferences, drawSamples, FEW, FONT, inPlot, opacity, placer } from "./chart_paint.js";
+import { fillTip, placeTip } from "./chart_tip.js";
+import { el } from "./dom.js";
+import { clock, duration, number, when } from "./format.js";
 import { colour, onThemeChange } from "./theme.js";
 
 const HEIGHT = 230;
-const FONT = "11px ui-sans-serif, system-ui, sans-serif";
-const LABELS = [
-  { align: "right", share: 1 },
-  { align: "left", share: 0 },
-  { align: "center", share: 0.5 },
-];
-const DASHES = { tail: [6, 4], mean: [2, 3], last: [9, 3, 2, 3] };
+const NEAR_PX = 24;
+const MOST_DOTTED = 4;
+const FAINT = 0.28;
+
+/** What an axis along x can show, and how it is said. */
+const AXES = {
+  step: { title: "step", say: (x) => number(x, 17) },
+  relative: { title: "after", say: (x) => duration(x), values: (splits) => splits.map((one) => duration(one)) },
+  wall: {
+    title: "at",
+    say: (x) => `${when(x).slice(0, 10)} ${clock(x, 60)}`,
+    values: (splits) => splits.map((one) => clock(one, splits.at(-1) - splits[0])),
+    isTime: true,
+  },
+  metric: { say: (x) => number(x) },
+};
 
 /**
- * Draw `metric` in `host`. Returns what the controls around it turn: `setLog`, `setSmoothing`,
- * `resetZoom`; `onZoom(isZoomed)` is told when the reader zooms.
+ * Draw a model in `host`: { lines, band, references }. A line is { key, label, property, dash }
+ * beside what lineOf() returns; `property` names its colour.
+ *
+ * Returns what the controls around it turn: `setModel`, `setLog`, `setSmoothing`, `resetZoom`, and
+ * `focusOn(key)`, which has one line stand out. `onZoom(range)` is told what the reader zooms to,
+ * null for everything; `onPick(key)` which line was clicked, null for none. Charts of one `sync`
+ * show one cursor. `axis` is one of AXES; `axisTitle` names a metric along it.
  */
-export function drawChart(host, { metric, checks, smoothing, onZoom, signal }) {
-  const columns = aligned(metric.curve, metric.band);
-  const lines = references(metric, checks);
+export function drawChart(host, { model: first, smoothing, isLog: isLogFirst = false, axis = "step", axisTitle, sync = null, onZoom, onPick = null, signal }) {
   const tip = el("div", { class: "tip", hidden: true });
-  let isLog = false;
+  const top = el("canvas", { class: "chart-top", "aria-hidden": "true" });
+  const along = { title: axisTitle, ...AXES[axis] };
+  let model = first;
+  let isLog = isLogFirst;
   let weight = smoothing;
-  let average = [];
-  const whole = stepRange(columns.steps);
+  let zoom = null;
+  let pinned = null;
+  let hovered = null;
+  let pressed = null;
+  let curves = [];
 
-  function data() {
-    average = weight ? smoothed(columns.values, weight) : columns.values.map(() => undefined);
-    const shown = [columns.values, average, columns.low, columns.high];
-    return [columns.steps, ...(isLog ? shown.map(positive) : shown)];
+  /** Lines beside their values as they are drawn. */
+  function prepare() {
+    const before = new Map(curves.map((curve) => [curve.line, curve]));
+    curves = model.lines.map((line) => {
+      const known = before.get(line);
+      if (known?.isLog === isLog && known.weight === weight) return known;
+      const values = known?.isLog === isLog ? known.values : drawable(line.raw, isLog);
+      return { line, values, average: weight ? smoothed(values, weight) : null, isLog, weight };
+    });
   }
 
-  function valueRange(_, lowest, highest) {
-    const wanted = lines.flatMap(({ low, high, samples }) => [low, high, ...(samples ?? [])]);
-    const all = [lowest, highest, ...wanted].filter((v) => v !== null && (!isLog || v > 0));
-    const range = isLog ? logRange : linearRange;
-    return range(Math.min(...all), Math.max(...all));
+  function ranges() {
+    const band = model.band ? [model.band.ends] : [];
+    const x = zoom ?? wholeRange(extent([...model.lines.map((line) => line.ends), ...band]));
+    const isHazy = weight > 0 && curves.length > FEW;
+    const parts = curves.map(({ line, values, average }) => {
+      const [from, to] = stretch(line, ...x);
+      return (isHazy ? average : values).slice(from, to + 1);
+    });
+    const wanted = model.references.flatMap(({ low, high, samples }) => [low, high, ...(samples ?? [])]);
+    if (model.band) {
+      const [from, to] = stretch(model.band, ...x);
+      wanted.push(...model.band.low.slice(from, to + 1), ...model.band.high.slice(from, to + 1));
+    }
+    const y = (isLog ? logRange : linearRange)(extent([...parts, drawable(wanted, isLog)]));
+    return { x, y };
   }
 
-  const options = () => ({
-    width: host.clientWidth,
-    height: HEIGHT,
-    padding: [10, lines.some((line) => line.samples) ? 18 : 10, 0, 0],
-    legend: { show: false },
-    scales: {
-      x: { time: false },
-      y: { distr: isLog ? 3 : 1, range: valueRange },
-    },
-    axes: [
-      axis({ size: 30, space: 60 }),
-      axis({
-        size: (_, texts) => Math.max(44, 12 + 6.4 * Math.max(0, ...(texts ?? []).map(lengthOf))),
-        splits: isLog ? undefined : (u, __, low, high) => ticks(low, high, u.height / 36),
-        values: (_, splits) => splits.map((split) => (split === null ? "" : number(split, 4))),
-      }),
-    ],
-    series: [
-      {},
-      {
-        stroke: () => colour(weight ? "--line-faint" : "--line"),
-        width: 1.6,
-        points: { size: 5, filter: withIsolated },
+  function show() {
+    const { x, y } = ranges();
+    chart.batch(() => {
+      chart.setData([x, [null, null]], false);
+      chart.setScale("x", { min: x[0], max: x[1] });
+      chart.setScale("y", { min: y[0], max: y[1] });
+      chart.redraw(false, true);
+    });
+    drawTop();
+  }
+
+  function options({ x, y }) {
+    return {
+      width: host.clientWidth,
+      height: HEIGHT,
+      padding: [10, hasSamples(model) ? 18 : 10, 0, 0],
+      legend: { show: false },
+      scales: {
+        x: { time: Boolean(along.isTime), auto: false, min: x[0], max: x[1], range: (_, low, high) => [low, high] },
+        y: { auto: false, distr: isLog ? 3 : 1, min: y[0], max: y[1], range: (_, low, high) => [low, high] },
       },
-      { stroke: () => colour("--line"), width: 1.9, points: { show: false } },
-      { stroke: () => colour("--band-edge"), width: 1, points: { show: false } },
-      { stroke: () => colour("--band-edge"), width: 1, points: { show: false } },
-    ],
-    bands: [{ series: [4, 3], fill: () => colour("--band") }],
-    cursor: { y: false, drag: { x: true, y: false }, points: { show: false } },
-    hooks: {
-      drawClear: [drawAllowances],
-      draw: [drawReferences, drawNonFinite],
-      setCursor: [showTip],
-      setScale: [(u, key) => key === "x" && onZoom(isZoomed(u))],
-    },
-  });
-
-  // Without it a point between two gaps would not be seen.
-  function withIsolated(u, place, isShown) {
-    return isShown ? null : isolated(u.data[place]);
+      axes: [
+        axisOf({ size: 30, space: along.isTime ? 90 : 60, ...(along.values && { values: (_, splits) => along.values(splits) }) }),
+        axisOf({
+          size: (_, texts) => Math.max(44, 12 + 6.4 * Math.max(0, ...(texts ?? []).map(lengthOf))),
+          splits: isLog ? undefined : (u, __, low, high) => ticks(low, high, u.height / 36),
+          values: (_, splits) => splits.map((split) => (split === null ? "" : number(split, 4))),
+        }),
+      ],
+      series: [{}, { show: true, paths: () => null, points: { show: false } }],
+      cursor: {
+        y: false,
+        drag: { x: true, y: false, setScale: false },
+        points: { show: false },
+        bind: { dblclick: () => () => resetZoom() },
+        ...(sync && { sync: { key: sync, scales: ["x", null], filters: { pub: isMove, sub: isMove } } }),
+      },
+      hooks: {
+        drawClear: [drawBelow],
+        draw: [drawLines],
+        setCursor: [move],
+        setSelect: [select],
+      },
+    };
   }
 
-  function isZoomed({ scales: { x } }) {
-    return x.min > whole[0] || x.max < whole[1];
+  function drawBelow(u) {
+    const at = placer(u, isLog);
+    inPlot(u, (ctx, bbox) => {
+      drawAllowances(ctx, model.references, at, bbox);
+      if (model.band) drawBand(ctx, model.band, at, bbox.top + bbox.height);
+    });
   }
 
-  function drawAllowances(u) {
-    inPlot(u, (ctx, { left, width }) => {
-      ctx.fillStyle = colour("--allowed");
-      for (const { low, high } of lines) {
-        const [top, bottom] = [high, low].map((v) => place(u, v));
-        if (top !== null && bottom !== null) ctx.fillRect(left, top, width, bottom - top);
+  function drawLines(u) {
+    const at = placer(u, isLog);
+    const range = [u.scales.x.min, u.scales.x.max];
+    const faint = opacity(curves.length);
+    const isMany = curves.length > FEW;
+    inPlot(u, (ctx, bbox) => {
+      const room = curves.length <= MOST_DOTTED ? bbox.width : 0;
+      for (const { line, values, average } of curves) {
+        const alpha = pinned === null || pinned === line.key ? faint : faint * 0.4;
+        const look = { at, range, property: line.property, dash: line.dash, alpha, room, width: isMany ? 1 : 1.6 };
+        // Behind many averages what they are made of would only be a haze.
+        if (!average || !isMany) drawLine(ctx, line, values, average ? { ...look, alpha: alpha * FAINT } : look);
+        if (average) drawLine(ctx, line, average, { ...look, width: isMany ? 1 : 1.9, room: 0 });
+      }
+      drawReferences(ctx, model.references, at, bbox);
+      for (const { line } of curves) {
+        drawNonFinite(ctx, line, curves.length > 1 ? line.property : "--non-finite", at, bbox);
       }
     });
+    drawSamples(u.ctx, model.references, at, u.bbox);
   }
 
-  function drawReferences(u) {
-    inPlot(u, (ctx, { left, top, width }) => {
-      ctx.strokeStyle = ctx.fillStyle = colour("--reference");
-      ctx.lineWidth = 1.2 * uPlot.pxRatio;
-      ctx.font = FONT.replace("11px", `${11 * uPlot.pxRatio}px`);
-      ctx.textBaseline = "alphabetic";
-      // Round every letter, so that it can be read on top of a curve.
-      const halo = { colour: colour("--surface"), width: 4 * uPlot.pxRatio };
-      for (const [index, { statistic, at }] of lines.entries()) {
-        const y = place(u, at);
-        if (y === null) continue;
-        ctx.setLineDash(DASHES[statistic].map((size) => size * uPlot.pxRatio));
-        stroke(ctx, [left, y], [left + width, y]);
-        ctx.setLineDash([]);
-        // Side by side, so that lines which lie close leave each other's names readable.
-        const { align, share } = LABELS[index % LABELS.length];
-        ctx.textAlign = align;
-        const x = left + 6 * uPlot.pxRatio + share * (width - 12 * uPlot.pxRatio);
-        const above = y - 4 * uPlot.pxRatio;
-        const label = above > top + 10 * uPlot.pxRatio ? above : y + 12 * uPlot.pxRatio;
-        outlined(ctx, `baseline ${statistic}`, [x, label], halo);
-      }
+  /** The line that stands out lies on a canvas of its own: hovering draws no other again. */
+  function drawTop() {
+    const { width, height } = chart.bbox;
+    if (curves.length > 1 && !top.isConnected) chart.over.prepend(top);
+    if (top.width !== width || top.height !== height) Object.assign(top, { width, height });
+    const ctx = top.getContext("2d");
+    ctx.clearRect(0, 0, width, height);
+    if (curves.length < 2) return;
+    const own = curves.find(({ line }) => line.key === (hovered ?? pinned));
+    if (!own) return;
+    const at = placer(chart, isLog, [0, 0]);
+    const range = [chart.scales.x.min, chart.scales.x.max];
+    const shown = own.average ?? own.values;
+    drawLine(ctx, own.line, shown, { at, range, property: "--surface", width: 6 });
+    drawLine(ctx, own.line, shown, { at, range, property: own.line.property, dash: own.line.dash, width: 2.6 });
+    const { left } = chart.cursor;
+    const place = hovered !== null && left >= 0 ? nearestPoint(own.line, chart.posToVal(left, "x")) : null;
+    if (place === null || shown[place] === null) return;
+    ctx.fillStyle = colour(own.line.property);
+    drawDot(ctx, at.x(own.line.xs[place]), at.y(shown[place]), 4 * uPlot.pxRatio);
+  }
+
+  function move(u) {
+    const { left, top: down } = u.cursor;
+    // The cursor of another chart moves this one's too; it tells nothing there.
+    const isOver = left >= 0 && u.over.matches(":hover");
+    const x = isOver ? u.posToVal(left, "x") : null;
+    const here = isOver ? atPlace(u, x, down) : [];
+    const next = isOver ? nearest(here) : null;
+    tip.hidden = !here.length;
+    if (here.length) {
+      fillTip(tip, { along, here, hovered: next ?? pinned, model, isSmoothed: Boolean(weight) });
+      placeTip(tip, u.over, left);
+    }
+    if (next !== null || hovered !== next) {
+      hovered = next;
+      drawTop();
+    }
+  }
+
+  /** The point of each line nearest to `x`, and how far the cursor is from it; of lines that are
+   *  not there only the nearest ones count, where there are no others. */
+  function atPlace(u, x, down) {
+    const all = curves.flatMap(({ line, values, average }) => {
+      const place = nearestPoint(line, x);
+      if (place === null) return [];
+      const drawn = (average ?? values)[place];
+      const away = drawn === null ? Infinity : Math.abs(u.valToPos(drawn, "y") - down);
+      const beside = Math.abs(line.xs[place] - x);
+      const isThere = line.ends[0] <= x && x <= line.ends[1];
+      return [{ line, x: line.xs[place], value: line.raw[place], average: average?.[place] ?? null, away, beside, isThere }];
     });
-    lines.forEach((line, index) => drawSamples(u, line, index));
+    const edge = all.reduce((least, { beside }) => Math.min(least, beside), Infinity);
+    return all.filter(({ isThere, beside }) => isThere || beside === edge);
   }
 
-  // Right of the plot, so that nothing hides it: from the smallest to the largest sample.
-  function drawSamples(u, { samples }, index) {
-    if (!samples) return;
-    const [top, bottom] = [samples[1], samples[0]].map((value) => place(u, value));
-    if (top === null || bottom === null) return;
-    const x = u.bbox.left + u.bbox.width + (4 + 5 * index) * uPlot.pxRatio;
-    const end = 2 * uPlot.pxRatio;
-    u.ctx.save();
-    u.ctx.strokeStyle = colour("--reference");
-    u.ctx.lineWidth = 1.5 * uPlot.pxRatio;
-    stroke(u.ctx, [x, top], [x, bottom]);
-    stroke(u.ctx, [x - end, top], [x + end, top]);
-    stroke(u.ctx, [x - end, bottom], [x + end, bottom]);
-    u.ctx.restore();
+  function nearest(here) {
+    const best = here.reduce((a, b) => (b.away < a.away ? b : a), { away: NEAR_PX, line: { key: null } });
+    return best.line.key;
   }
 
-  // +inf at the top, -inf at the bottom, NaN as a cross at the bottom.
-  function drawNonFinite(u) {
-    inPlot(u, (ctx, { top, height }) => {
-      ctx.strokeStyle = ctx.fillStyle = colour("--non-finite");
-      ctx.lineWidth = 1.6 * uPlot.pxRatio;
-      const size = 4 * uPlot.pxRatio;
-      columns.raw.forEach((raw, index) => {
-        if (raw === undefined || Number.isFinite(raw)) return;
-        const x = u.valToPos(columns.steps[index], "x", true);
-        const y = raw === Infinity ? top + 2 * size : top + height - 2 * size;
-        if (Number.isNaN(raw)) {
-          stroke(ctx, [x - size, y - size], [x + size, y + size]);
-          stroke(ctx, [x - size, y + size], [x + size, y - size]);
-        } else {
-          const point = raw > 0 ? -size : size;
-          ctx.beginPath();
-          ctx.moveTo(x, y + point);
-          ctx.lineTo(x - size, y - point);
-          ctx.lineTo(x + size, y - point);
-          ctx.fill();
-        }
-      });
-    });
+  function select(u) {
+    const { left, width } = u.select;
+    if (width <= 0) return;
+    zoom = [u.posToVal(left, "x"), u.posToVal(left + width, "x")];
+    u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    show();
+    onZoom(zoom);
   }
 
-  function place(u, value) {
-    if (isLog && value <= 0) return null;
-    return u.valToPos(value, "y", true);
-  }
-
-  function showTip(u) {
-    const { left, idx } = u.cursor;
-    const isOver = left >= 0 && idx !== null && idx !== undefined;
-    tip.hidden = !isOver;
-    if (!isOver) return;
-    const at = nearestPoint(columns.raw, idx) ?? idx;
-    const { steps, raw, low, high } = columns;
-    replace(tip, [
-      row("step", number(steps[at], 15)),
-      raw[at] !== undefined && row("this run", number(raw[at]), "line"),
-      weight > 0 && average[at] !== undefined && row("smoothed", number(average[at])),
-      low[at] !== undefined && row("accepted", `${number(low[at])} … ${number(high[at])}`, "band"),
-      lines.map(({ statistic, at: value }) =>
-        row(`baseline ${statistic}`, number(value), "reference"),
-      ),
-    ]);
-    const space = u.over.clientWidth - tip.offsetWidth;
-    const beside = left > u.over.clientWidth / 2 ? left - tip.offsetWidth - 12 : left + 12;
-    tip.style.left = `${Math.max(0, Math.min(space, beside))}px`;
+  function resetZoom() {
+    zoom = null;
+    show();
+    onZoom(null);
   }
 
   let chart = null;
   function draw() {
-    const { min, max } = chart ? chart.scales.x : { min: whole[0], max: whole[1] };
     chart?.destroy();
-    chart = new uPlot(options(), data(), host);
+    prepare();
+    const limits = ranges();
+    chart = new uPlot(options(limits), [limits.x, [null, null]], host);
     chart.over.append(tip);
-    chart.setScale("x", { min, max });
+    chart.over.addEventListener("mousedown", (event) => {
+      pressed = event.clientX;
+    });
+    chart.over.addEventListener("click", (event) => {
+      const isDrag = Math.abs(event.clientX - pressed) > 3;
+      if (!isDrag) onPick?.(hovered);
+    });
+    drawTop();
   }
-  function resetZoom() {
-    chart.setScale("x", { min: whole[0], max: whole[1] });
-  }
-  // uPlot resets by a double click on its own, to where the data are; a single point needs room.
-  host.addEventListener("dblclick", () => queueMicrotask(resetZoom), { signal });
 
   draw();
   const sizes = new ResizeObserver(() => {
-    if (host.clientWidth) chart.setSize({ width: host.clientWidth, height: HEIGHT });
+    if (!host.clientWidth || host.clientWidth === chart.width) return;
+    chart.setSize({ width: host.clientWidth, height: HEIGHT });
+    drawTop();
   });
   sizes.observe(host);
-  onThemeChange(() => chart.redraw(true, true), signal);
+  onThemeChange(() => {
+    chart.redraw(true, true);
+    drawTop();
+  }, signal);
   signal.addEventListener("abort", () => {
     sizes.disconnect();
     chart.destroy();
@@ -230,26 +265,46 @@ export function drawChart(host, { metric, checks, smoothing, onZoom, signal }) {
 
   return {
     resetZoom,
+    /** Other lines; with them the axis and the smoothing may be others. */
+    setModel(next, { isLog: isWanted = isLog, smoothing: wanted = weight } = {}) {
+      const isSame = isWanted === isLog && hasSamples(next) === hasSamples(model);
+      model = next;
+      isLog = isWanted;
+      weight = wanted;
+      if (!isSame) return draw();
+      prepare();
+      show();
+    },
     setLog(isWanted) {
       isLog = isWanted;
       draw();
     },
     setSmoothing(next) {
-      const { min, max } = chart.scales.x;
       weight = next;
-      chart.batch(() => {
-        chart.setData(data(), false);
-        chart.setScale("x", { min, max });
-      });
+      prepare();
+      show();
+    },
+    focusOn(key) {
+      if (key === pinned) return;
+      pinned = key;
+      show();
     },
   };
+}
+
+function hasSamples({ references }) {
+  return references.some((line) => line.samples);
+}
+
+function isMove(type) {
+  return type === "mousemove" || type === "mouseleave" || type === "mouseenter";
 }
 
 function lengthOf(text) {
   return String(text).length;
 }
 
-function axis(options) {
+function axisOf(options) {
   return {
     stroke: () => colour("--muted"),
     font: FONT,
@@ -258,40 +313,4 @@ function axis(options) {
     gap: 4,
     ...options,
   };
-}
-
-function stepRange(steps) {
-  const [first, last] = [steps[0] ?? 0, steps.at(-1) ?? 1];
-  return first < last ? [first, last] : [first - 1, last + 1];
-}
-
-function inPlot(u, drawing) {
-  const { ctx, bbox } = u;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
-  drawing(ctx, bbox);
-  ctx.restore();
-}
-
-function stroke(ctx, from, to) {
-  ctx.beginPath();
-  ctx.moveTo(...from);
-  ctx.lineTo(...to);
-  ctx.stroke();
-}
-
-function outlined(ctx, text, [x, y], halo) {
-  ctx.save();
-  ctx.strokeStyle = halo.colour;
-  ctx.lineWidth = halo.width;
-  ctx.lineJoin = "round";
-  ctx.strokeText(text, x, y);
-  ctx.restore();
-  ctx.fillText(text, x, y);
-}
-
-function row(what, text, key) {
-  return el("div", {}, key && el("i", { class: `key key-${key}` }), el("span", {}, what), el("b", {}, text));
 }

@@ -28,7 +28,8 @@ export function differences(title, changes, mapping) {
   );
 }
 
-function differing(title, changes, all) {
+/** `changes` are { name, before, after }, `all` of a mapping what stands below them. */
+export function differing(title, changes, all, [before, after] = ["Baseline", "This run"]) {
   const changed = new Set(changes.map((one) => one.name));
   const rows = [
     ...changes.map((one) =>
@@ -44,7 +45,7 @@ function differing(title, changes, all) {
       .filter(([key]) => !changed.has(key))
       .map(([key, inner]) => [name(key), el("span", { class: "muted" }, "the same"), name(value(inner))]),
   ];
-  return table(["Name", "Baseline", "This run"], rows, { label: title });
+  return table(["Name", before, after], rows, { label: title });
 }
 
 /** A mapping by itself. */

@@ -54,11 +54,23 @@ export function duration(seconds) {
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
 }
 
+const two = (part) => String(part).padStart(2, "0");
+
+/** Local time on an axis that spans so many seconds: no more of it than it takes. */
+export function clock(seconds, span) {
+  const date = new Date(1000 * seconds);
+  if (Number.isNaN(date.getTime())) return NOTHING;
+  const minute = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  if (span >= 86_400) return `${two(date.getMonth() + 1)}-${two(date.getDate())} ${minute}`;
+  if (span >= 600) return minute;
+  const second = `${minute}:${two(date.getSeconds())}`;
+  return span >= 5 ? second : `${second}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
 /** Local time as 2026-01-31 09:05. */
 export function when(seconds) {
   const date = new Date(1000 * seconds);
   if (Number.isNaN(date.getTime())) return NOTHING;
-  const two = (part) => String(part).padStart(2, "0");
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }

@@ -11,8 +11,9 @@ const MOST_LISTED = 2000;
 
 /**
  * `data` as `json_of_graph` writes it, or anybody's { nodes, edges }. It may have a `name`; may be an
- * overview (`is_overview`) of `n_nodes`; and may say what differs from the baseline: `changed` and
- * `added` are ids of nodes, `removed` texts. `number` names a graph that has no name.
+ * overview (`is_overview`) of `n_nodes`; and may say what differs from the baseline, or from what
+ * `compared_with` says: `changed` and `added` are ids of nodes, `removed` texts. `number` names a
+ * graph that has no name.
  */
 export function graphView(data, number, signal) {
   const model = modelOf(data);
@@ -35,7 +36,7 @@ function notesOf(data, { hasRuns, nMarked }) {
     data?.is_overview === true && `An overview: each namespace of the whole graph${Number.isInteger(data.n_nodes) ? `, which has ${counted(data.n_nodes, "node")},` : ""} is one node.`,
     data?.inputs_ordered === false && "The order of inputs is not known.",
     hasRuns && "Where no namespace divides many nodes, they are gathered by their order.",
-    nMarked.changed + nMarked.added > 0 && `Against the baseline ${counted(nMarked.changed, "node")} changed and ${count(nMarked.added)} added; to search for “changed” or “added” leads to them.`,
+    nMarked.changed + nMarked.added > 0 && `Against ${data.compared_with ?? "the baseline"} ${counted(nMarked.changed, "node")} changed and ${count(nMarked.added)} added; to search for “changed” or “added” leads to them.`,
   ].filter(Boolean);
 }
 

@@ -17,7 +17,7 @@ export function detailsOf(box, { go, close }) {
       ["Type", tensorText({ dtype })],
     ]),
     ["Gradients", box.hasGrad && "are computed"],
-    ["Against the baseline", box.mark],
+    ["Difference", box.mark],
     ...box.attributes,
   ].filter(([, value]) => value !== undefined && value !== null && value !== false && value !== "");
   return el(

@@ -21,7 +21,7 @@ export function pageHeader(data, { store, onHelp }) {
       el("h1", {}, el("span", { class: "brand" }, "sg-track"), name(data.experiment, { class: "experiment" })),
       el("time", { class: "muted", datetime: isoTime(data.created_at) }, when(data.created_at)),
       el("div", { class: "tools" }, [
-        el("button", { type: "button", class: "button", id: "theme", onclick: toggleTheme }, icon("theme"), el("span", {}, "Theme")),
+        themeButton(),
         el("button", { type: "button", class: "button keys", onclick: onHelp, "aria-keyshortcuts": "?" }, "Keys", el("kbd", { "aria-hidden": "true" }, "?")),
       ]),
     ),
@@ -30,6 +30,11 @@ export function pageHeader(data, { store, onHelp }) {
     el("div", { class: "about" }, notices(data), session(data)),
   );
   return { node, update: chips.update };
+}
+
+/** Turns from light to dark and back. */
+export function themeButton() {
+  return el("button", { type: "button", class: "button", id: "theme", onclick: toggleTheme }, icon("theme"), el("span", {}, "Theme"));
 }
 
 function isoTime(seconds) {

@@ -29,14 +29,34 @@ export function helpDialog() {
 /** `actions` = { move(by), close(), search(), help(), isInList(node) }. */
 export function listen(actions) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    const isTyping = event.target.matches?.("input:not([type=range], [type=checkbox]), textarea, select");
-    const action = isTyping ? typed(event, actions) : pressed(event, actions);
+    if (isElsewhere(event)) return;
+    const action = isTyping(event) ? typed(event, actions) : pressed(event, actions);
     if (action) {
       event.preventDefault();
       action();
     }
   });
+}
+
+/** "/" goes to the field that `fieldOf()` returns, and Escape calls `leave(field)` in it. */
+export function listenForSearch(fieldOf, leave) {
+  document.addEventListener("keydown", (event) => {
+    const field = isElsewhere(event) ? null : fieldOf();
+    if (!field) return;
+    if (event.key === "Escape" && event.target === field) leave(field);
+    if (event.key !== "/" || isTyping(event)) return;
+    event.preventDefault();
+    field.focus();
+    field.select();
+  });
+}
+
+function isElsewhere(event) {
+  return event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]");
+}
+
+function isTyping({ target }) {
+  return target.matches?.("input:not([type=range], [type=checkbox]), textarea, select");
 }
 
 function typed(event, { leave, move }) {

@@ -15,6 +15,13 @@ export function whenNear(node, work, signal) {
   signal.addEventListener("abort", () => forget(node));
 }
 
+/** Tell `listener(isNear)` whenever the reader comes near a node or leaves it. */
+export function watchNear(node, listener, signal) {
+  const own = new IntersectionObserver((entries) => listener(entries.at(-1).isIntersecting), { rootMargin: "300px" });
+  own.observe(node);
+  signal.addEventListener("abort", () => own.disconnect());
+}
+
 /** Fill a `<details>` when it is first opened. */
 export function disclosure(details, content) {
   details.addEventListener("toggle", () => details.append(content()), { once: true });

@@ -1,6 +1,7 @@
 // One metric of a test: its curve with the controls of it, its history, and all of it in numbers.
 
 import { drawChart } from "./chart.js";
+import { bandOf, lineOf, references } from "./chart_data.js";
 import { el, icon, name } from "./dom.js";
 import { count, counted, decoded, number, pair, when } from "./format.js";
 import { disclosure, whenNear } from "./lazy.js";
@@ -11,11 +12,17 @@ import { label, pill, severity } from "./verdicts.js";
 const BETTER = { lower: "lower is better", higher: "higher is better", both: "any change counts" };
 const STATISTICS = ["n", "n_nan", "n_inf", "min", "max", "mean", "std", "tail", "last", "first_step", "last_step"];
 
-/** `smoothing` = { weight, subscribe(listener, signal) }: one slider turns all charts of a test. */
+/**
+ * `smoothing` = { weight, subscribe(listener) }: one slider turns all charts of a test. Returns
+ * { node, update(metric) }; `update` shows what has come of a run that goes on.
+ */
 export function metricView(metric, { checks, toneOf, smoothing, signal }) {
   const own = checks.filter((check) => check.metric === metric.name);
   const worst = own.reduce((a, b) => (a && severity(a.verdict) >= severity(b.verdict) ? a : b), null);
-  return el(
+  const said = el("p", { class: "facts muted" }, facts(metric));
+  const line = curve(metric, { checks: own, smoothing, signal });
+  let current = metric;
+  const node = el(
     "article",
     { class: "card metric" },
     el(
@@ -25,11 +32,17 @@ export function metricView(metric, { checks, toneOf, smoothing, signal }) {
       el("span", { class: "muted" }, BETTER[metric.direction]),
       worst && pill(worst.verdict, toneOf(worst)),
     ),
-    el("p", { class: "facts muted" }, facts(metric)),
-    curve(metric, { checks: own, smoothing, signal }),
+    said,
+    line.node,
     metric.history.length > 1 && historyStrip(metric.history),
-    disclosure(el("details", {}, el("summary", {}, "Numbers")), () => numbers(metric)),
+    disclosure(el("details", {}, el("summary", {}, "Numbers")), () => numbers(current)),
   );
+  function update(next) {
+    current = next;
+    said.textContent = facts(next);
+    line.update(next);
+  }
+  return { node, update };
 }
 
 function facts({ summary, curve: line }) {
@@ -49,10 +62,9 @@ function facts({ summary, curve: line }) {
 function curve(metric, { checks, smoothing, signal }) {
   if (!metric.curve && !metric.band) {
     const why = metric.summary ? "The report has no room for this curve." : "There is no curve.";
-    return el("p", { class: "no-chart muted" }, why);
+    return { node: el("p", { class: "no-chart muted" }, why), update() {} };
   }
-  const said = summaryText(metric);
-  const host = el("div", { class: "chart", role: "img", "aria-label": said });
+  const host = el("div", { class: "chart", role: "img" });
   const log = el("button", { type: "button", class: "button", "aria-pressed": "false", onclick: toggleLog }, "Log");
   const reset = el("button", { type: "button", class: "button", hidden: true }, icon("reset"), "Reset zoom");
   let chart = null;
@@ -62,26 +74,43 @@ function curve(metric, { checks, smoothing, signal }) {
     left.hidden = !isWanted || !unseen;
     chart?.setLog(isWanted);
   }
-  const unseen = (metric.curve?.values ?? []).filter((value) => decoded(value) <= 0).length;
-  const left = el("p", { class: "muted", hidden: true }, `${counted(unseen, "point")} at or below 0 cannot be shown on a log axis.`);
+  const left = el("p", { class: "muted", hidden: true });
+  let current = metric;
+  let unseen = 0;
+  function say() {
+    host.setAttribute("aria-label", summaryText(current));
+    unseen = (current.curve?.values ?? []).filter((value) => decoded(value) <= 0).length;
+    left.textContent = `${counted(unseen, "point")} at or below 0 cannot be shown on a log axis.`;
+  }
+  say();
   whenNear(
     host,
     () => {
       chart = drawChart(host, {
-        metric,
-        checks,
+        model: modelOf(current, checks),
         smoothing: smoothing.weight,
         signal,
-        onZoom: (isZoomed) => {
-          reset.hidden = !isZoomed;
+        onZoom: (range) => {
+          reset.hidden = !range;
         },
       });
       reset.addEventListener("click", () => chart.resetZoom());
-      smoothing.subscribe((weight) => chart.setSmoothing(weight), signal);
+      smoothing.subscribe((weight) => chart.setSmoothing(weight));
     },
     signal,
   );
-  return el("div", { class: "chart-box" }, host, left, el("div", { class: "chart-tools" }, legend(metric, checks), reset, log));
+  function update(next) {
+    current = next;
+    say();
+    chart?.setModel(modelOf(next, checks));
+  }
+  return { node: el("div", { class: "chart-box" }, host, left, el("div", { class: "chart-tools" }, legend(metric, checks), reset, log)), update };
+}
+
+function modelOf(metric, checks) {
+  const { curve: line, band } = metric;
+  const own = line && { key: "run", label: "this run", property: "--line", dash: [], ...lineOf(line.steps, line.values) };
+  return { lines: own ? [own] : [], band: bandOf(band), references: references(metric, checks) };
 }
 
 function summaryText({ name: own, summary }) {

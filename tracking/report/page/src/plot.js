@@ -39,14 +39,7 @@ export function historyStrip(history) {
     .filter(([, value]) => Number.isFinite(value));
   const points = history.map((past, index) => {
     const y = Number.isFinite(decoded(past.value)) ? place(decoded(past.value)) : height - 6;
-    return svg(
-      "g",
-      { class: `past tone-${tone(past.verdict)}`, transform: `translate(${x(index)} ${y})` },
-      svg("title", {}, pastText(past)),
-      svg("rect", { class: "target", x: -8, y: -y, width: 16, height }),
-      past.is_accepted && svg("circle", { class: "ring", r: 6 }),
-      svg("path", { class: "mark", d: MARKS[tone(past.verdict)] }),
-    );
+    return pastMark(past, { x: x(index), y, height });
   });
   const head = el(
     "div",
@@ -65,6 +58,18 @@ export function historyStrip(history) {
     ),
   );
   return [head, strip];
+}
+
+/** An earlier run at a place of a picture: its verdict, whether it was accepted, all in its title. */
+export function pastMark(past, { x, y, height, top = 0, width = 16 }) {
+  return svg(
+    "g",
+    { class: `past tone-${tone(past.verdict)}`, transform: `translate(${x} ${y})` },
+    svg("title", {}, pastText(past)),
+    svg("rect", { class: "target", x: -width / 2, y: top - y, width, height }),
+    past.is_accepted && svg("circle", { class: "ring", r: 6 }),
+    svg("path", { class: "mark", d: MARKS[tone(past.verdict)] }),
+  );
 }
 
 // A verdict is told by its shape too.

@@ -1,48 +1,61 @@
 // What the reader looks at, kept in the fragment of the address: a link says all of it.
 
-export const DEFAULTS = { test: "", q: "", verdict: "", sort: "worst", smooth: "0" };
-
-export function parsed(fragment) {
+/** The state a fragment says: of each key of `defaults` what it has, or else the default. */
+export function parsed(fragment, defaults) {
   const said = new URLSearchParams(fragment.replace(/^#/, ""));
   return Object.fromEntries(
-    Object.entries(DEFAULTS).map(([key, preset]) => [key, said.get(key) ?? preset]),
+    Object.entries(defaults).map(([key, preset]) => [key, said.get(key) ?? preset]),
   );
 }
 
-export function written(state) {
-  const said = Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key]);
+/** The fragment of a state: what is as by default goes without saying. */
+export function written(state, defaults) {
+  const said = Object.entries(state).filter(([key, value]) => value !== defaults[key]);
   return new URLSearchParams(said).toString();
 }
 
-export function createStore() {
-  const listeners = [];
-  let state = parsed(location.hash);
+/**
+ * The state of a page, texts by key. A change of one of `pushKeys` is another page to go back
+ * from; all else only changes this one.
+ */
+export function createStore(defaults, pushKeys) {
+  const listeners = new Set();
+  const read = () => parsed(location.hash, defaults);
+  const write = (next) => written(next, defaults);
+  let state = read();
 
   function adopt(next) {
     const before = state;
     state = next;
-    for (const listener of listeners) listener(state, before);
+    for (const listener of [...listeners]) listener(state, before);
+  }
+  function turn(next, isPage) {
+    if (write(next) === write(state)) return;
+    const address = `#${write(next)}`;
+    if (isPage) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+    adopt(next);
   }
   // Also what the back button and a link inside the page do.
   window.addEventListener("hashchange", () => {
-    const next = parsed(location.hash);
-    if (written(next) !== written(state)) adopt(next);
+    const next = read();
+    if (write(next) !== write(state)) adopt(next);
   });
   return {
     get state() {
       return state;
     },
-    /** Another test is another page to go back from; all else only changes this one. */
+    /** Where a link leads that makes these changes. */
+    address: (changes) => `#${write({ ...state, ...changes })}`,
     set(changes) {
       const next = { ...state, ...changes };
-      if (written(next) === written(state)) return;
-      const address = `#${written(next)}`;
-      if (next.test !== state.test) history.pushState(null, "", address);
-      else history.replaceState(null, "", address);
-      adopt(next);
+      turn(next, pushKeys.some((key) => next[key] !== state[key]));
     },
-    subscribe(listener) {
-      listeners.push(listener);
+    /** The same for what the reader did not ask for: there is nothing to go back to. */
+    amend: (changes) => turn({ ...state, ...changes }, false),
+    subscribe(listener, signal) {
+      listeners.add(listener);
+      signal?.addEventListener("abort", () => listeners.delete(listener));
     },
   };
 }

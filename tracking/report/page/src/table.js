@@ -57,8 +57,8 @@ function searchable(test) {
 export function testTable(tests, { store, address }) {
   const body = el("tbody");
   const status = el("p", { class: "muted list-status", role: "status" });
-  const search = searchBox(store);
-  const heads = COLUMNS.map((column) => heading(column, store));
+  const search = searchBox(store, { placeholder: "Filter tests", label: "Filter tests by name, verdict or message" });
+  const heads = COLUMNS.map((column) => heading({ isUpFirst: column.key === "test", ...column }, store));
   const node = el(
     "section",
     { class: "list", "aria-label": "Tests" },
@@ -125,11 +125,12 @@ export function testTable(tests, { store, address }) {
   };
 }
 
-function searchBox(store) {
+/** A field for what `q` of the address says. */
+export function searchBox(store, { placeholder, label: said }) {
   const field = el("input", {
     type: "search",
-    placeholder: "Filter tests",
-    "aria-label": "Filter tests by name, verdict or message",
+    placeholder,
+    "aria-label": said,
     "aria-keyshortcuts": "/",
     spellcheck: "false",
     autocomplete: "off",
@@ -144,7 +145,8 @@ function searchBox(store) {
   };
 }
 
-function heading({ key, title, class: className }, store) {
+/** A head of a column that sorts by it, where it has a `key`; twice is the other way round. */
+export function heading({ key, title, class: className, isUpFirst }, store) {
   if (!key) return { node: el("th", { scope: "col", class: className }, title), update() {} };
   const toggle = () => store.set({ sort: store.state.sort === key ? `-${key}` : key });
   const arrow = el("span", { class: "arrow", "aria-hidden": "true" });
@@ -154,7 +156,7 @@ function heading({ key, title, class: className }, store) {
     node,
     update(sort) {
       const isMine = sort.replace(/^-/, "") === key;
-      const isUp = isMine && sort.startsWith("-") !== (key === "test");
+      const isUp = isMine && sort.startsWith("-") !== Boolean(isUpFirst);
       arrow.textContent = isMine ? (isUp ? "↑" : "↓") : "";
       if (isMine) node.setAttribute("aria-sort", isUp ? "ascending" : "descending");
       else node.removeAttribute("aria-sort");

@@ -7,36 +7,52 @@ import { duration, nodeidParts, when } from "./format.js";
 import { graphView } from "./graph.js";
 import { histograms, images, texts } from "./media.js";
 import { metricView } from "./metric_view.js";
+import { smoothingControl } from "./smoothing.js";
 import { checksTable } from "./table.js";
 import { pill, testTone, tone } from "./verdicts.js";
 
-/** `go` = { close, next, previous } for the buttons; `signal` ends what the view has started. */
-export function testView(test, { store, go, signal }) {
+/**
+ * `go` = { close, next, previous } for the buttons, null where there are none; `about` stands below
+ * the facts; `signal` ends what the view has started.
+ */
+export function testView(test, { store, go, about = null, signal }) {
   const { run } = test;
   const toneOf = (check) => tone(check.verdict, test.action);
   const heading = titleOf(test);
+  const ended = el("span", { class: "muted" }, run && howItEnded(run));
+  const cards = new Map();
   const node = el(
     "article",
     { class: "test", "aria-labelledby": "test-title" },
     el(
       "div",
       { class: "test-head" },
-      el("div", { class: "test-verdict" }, pill(test.verdict, testTone(test)), run && el("span", { class: "muted" }, howItEnded(run))),
-      el("div", { class: "tools" }, [
-        button("previous", "Previous test", "k", go.previous),
-        button("next", "Next test", "j", go.next),
-        button("close", "Close test", "Escape", go.close),
-      ]),
+      el("div", { class: "test-verdict" }, pill(test.verdict, testTone(test)), ended),
+      go &&
+        el("div", { class: "tools" }, [
+          button("previous", "Previous test", "k", go.previous),
+          button("next", "Next test", "j", go.next),
+          button("close", "Close test", "Escape", go.close),
+        ]),
     ),
     heading,
     el("p", { class: "facts muted" }, facts(test)),
+    about,
     test.message && el("p", { class: `callout tone-${testTone(test)}` }, test.message),
     test.accept_command && el("div", { class: "accept" }, el("span", { class: "muted" }, "To accept it:"), command(test.accept_command)),
     test.notes.length > 0 && el("ul", { class: "notes" }, test.notes.map((note) => el("li", {}, note))),
     test.checks.length > 0 && section("Checks", el("div", { class: "card" }, checksTable(test, toneOf))),
-    run ? details(test, { store, toneOf, signal }) : el("p", { class: "muted" }, "The report has no more of this test: its run is not in it."),
+    run ? details(test, { store, toneOf, cards, signal }) : el("p", { class: "muted" }, "The report has no more of this test: its run is not in it."),
   );
-  return { node, heading };
+  return {
+    node,
+    heading,
+    /** Show what has come to the curves of a run that goes on. */
+    update({ run: { metrics, ...now } }) {
+      ended.textContent = howItEnded(now);
+      for (const metric of metrics) cards.get(metric.name)?.update(metric);
+    },
+  };
 }
 
 function titleOf({ nodeid }) {
@@ -65,10 +81,11 @@ function facts({ file, line, run, baseline, n_samples: samples }) {
     .map((fact, index) => [index > 0 && " · ", name(fact)]);
 }
 
-function details(test, { store, toneOf, signal }) {
+function details(test, { store, toneOf, cards, signal }) {
   const { run } = test;
   const smoothing = smoothingControl(store, signal);
-  const metrics = run.metrics.map((metric) => metricView(metric, { checks: test.checks, toneOf, smoothing, signal }));
+  for (const metric of run.metrics) cards.set(metric.name, metricView(metric, { checks: test.checks, toneOf, smoothing, signal }));
+  const metrics = [...cards.values()].map((card) => card.node);
   return [
     metrics.length > 0 && section("Metrics", el("div", { class: "cards cards-metrics" }, metrics), smoothing.node),
     section("Where it ran", el("div", { class: "cards cards-wide" }, [
@@ -85,28 +102,4 @@ function details(test, { store, toneOf, signal }) {
 
 function section(title, content, tools) {
   return el("section", { class: "section" }, el("div", { class: "section-head" }, el("h2", {}, title), tools), content);
-}
-
-/** One slider for all charts of a test; what it says stays for the next test. */
-function smoothingControl(store, signal) {
-  const changes = new EventTarget();
-  const slider = el("input", { type: "range", min: 0, max: 0.99, step: 0.01, id: "smoothing", value: weightIn(store.state), oninput });
-  const output = el("output", { for: "smoothing" }, slider.value);
-  function oninput() {
-    output.textContent = slider.value;
-    store.set({ smooth: slider.value });
-    changes.dispatchEvent(new Event("change"));
-  }
-  return {
-    node: el("div", { class: "smoothing" }, el("label", { for: "smoothing" }, "Smoothing"), slider, output),
-    get weight() {
-      return slider.valueAsNumber;
-    },
-    subscribe: (listener) => changes.addEventListener("change", () => listener(slider.valueAsNumber), { signal }),
-  };
-}
-
-function weightIn({ smooth }) {
-  const weight = Number(smooth);
-  return weight > 0 && weight < 1 ? weight : 0;
 }

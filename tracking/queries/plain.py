@@ -9,8 +9,8 @@ from tracking.model import encode_number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tracking.cli.expressions import Metric
     from tracking.model import RunInfo, Summary
+    from tracking.queries.expressions import Metric
 
 _OF_A_RUN = (
     *("run_id", "uuid", "name", "started_at", "duration_s", "status", "outcome", "phase"),

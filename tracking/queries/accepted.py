@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracking.model import encode_number
 from tracking.regression import baseline_path, load_baseline, parse_comparison
 
 if TYPE_CHECKING:
-    import argparse
+    from pathlib import Path
 
-    from tracking import ExperimentDBManager
+    from tracking.experiment_db import ExperimentDBManager
     from tracking.model import RunInfo, Summary
     from tracking.regression import Entry
 
 # What `--sg-track-samples` adds to a test's case: the seeds share one entry.
 _SEED = re.compile(r"\[sg_seed=-?\d+\]$|-sg_seed=-?\d+(?=\]$)")
-
-
-def root_of(options: argparse.Namespace) -> Path:
-    """Return the folder that node ids start from: --root, or the one that --dir lies in."""
-    root: Path | None = options.root
-    return root or Path(os.path.normpath(options.dir / os.pardir))
 
 
 class Accepted:

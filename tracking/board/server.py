@@ -1,0 +1,167 @@
+"""Serving the dashboard: its socket, its names, its token."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from tracking.board.app import Board
+from tracking.board.guard import Policy
+from tracking.errors import BoardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_PORTS = (8000, 8001, 8080, 8765, 8888, 0)
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_EVERYWHERE = "0.0.0.0"  # noqa: S104  # with a token only
+_NICENESS = 5  # tests come first
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to serve, and to whom.
+
+    Attributes:
+        folder: of the experiments.
+        host: name or address to listen on; None for the usual one.
+        port: to listen on, 0 for any; None for the first of the usual ones that is free.
+        is_public: whether others than this machine may reach it.
+        allowed_hosts: what browsers may call it beside its own names, as `board.example.org`.
+        token: what everybody has to know; None to make one where it is needed.
+        is_read_only: whether nothing may be deleted.
+    """
+
+    folder: Path
+    host: str | None = None
+    port: int | None = None
+    is_public: bool = False
+    allowed_hosts: Sequence[str] = ()
+    token: str | None = None
+    is_read_only: bool = False
+
+
+class Server:
+    """A dashboard that listens already, so that a browser may be sent to it.
+
+    Args:
+        settings: what to serve, and to whom.
+
+    Raises:
+        BoardError: it may not, or cannot, listen there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        host = settings.host or (_EVERYWHERE if settings.is_public else "127.0.0.1")
+        if not (settings.is_public or is_loopback(host)):
+            raise BoardError(
+                f"--host {host} is no name of this machine alone; --public lets others in, with a"
+                " token"
+            )
+        if settings.token == "":
+            raise BoardError("--token is empty; leave it away to have one made")
+        self._socket = _listening(host, settings.port)
+        self.port: int = self._socket.getsockname()[1]
+        self.token = settings.token
+        if self.token is None and settings.is_public:
+            self.token = secrets.token_urlsafe(24)
+        self._names = _names(host)
+        hosts = {f"{name}:{self.port}" for name in self._names}
+        hosts |= set(self._names) if self.port == 80 else set()
+        hosts |= set(settings.allowed_hosts)
+        policy = Policy(
+            frozenset(one.lower() for one in hosts),
+            self.token,
+            is_read_only=settings.is_read_only,
+            cookie=f"sgtrack_board_{self.port}",  # cookies know no ports
+        )
+        self._board = Board(settings.folder, policy)
+
+    def addresses(self) -> list[str]:
+        """Return where it can be reached, this machine's own address first."""
+        end = f"/?token={self.token}" if self.token else "/"
+        return [f"http://{name}:{self.port}{end}" for name in self._names if name != "[::1]"]
+
+    def serve(self) -> None:
+        """Answer until the process is told to stop."""
+        os.nice(_NICENESS)
+        config = uvicorn.Config(
+            self._board.app,
+            access_log=False,  # addresses may hold the token
+            log_level="warning",
+            server_header=False,
+            ws="none",
+            proxy_headers=False,
+            timeout_graceful_shutdown=3,
+        )
+        server = _Uvicorn(config)
+        server.board = self._board
+        server.run(sockets=[self._socket])
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    board: Board
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.board.hub.close()  # streams have no end of their own
+        await super().shutdown(sockets)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a name or an address means this machine, for itself alone.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _names(host: str) -> list[str]:
+    """Return what browsers may call this server, without its port."""
+    names = list(_LOCAL)
+    if host in (_EVERYWHERE, "::"):
+        names += [socket.gethostname(), *_addresses_of_this_machine()]
+    elif not is_loopback(host) or host not in ("127.0.0.1", "localhost", "::1"):
+        bare = host.strip("[]")
+        names.insert(0, f"[{bare}]" if ":" in bare else bare)
+    return list(dict.fromkeys(names))
+
+
+def _addresses_of_this_machine() -> list[str]:
+    try:
+        found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+    except OSError:
+        return []
+    return sorted({str(address[0]) for *_, address in found})
+
+
+def _listening(host: str, port: int | None) -> socket.socket:
+    last: OSError | None = None
+    for one in _PORTS if port is None else (port,):
+        try:
+            bare = host.strip("[]")
+            family = socket.AF_INET6 if ":" in bare else socket.AF_INET
+            return socket.create_server((bare, one), family=family, backlog=128)
+        except OSError as error:
+            last = error
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                break
+    wanted = f"port {port}" if port is not None else "any port"
+    raise BoardError(
+        f"cannot listen on {wanted} of {host}: {last}; --port 0 takes one that is free"
+    ) from last
