@@ -83,14 +83,15 @@ def test_every_process_has_a_segment_of_its_own(tracker, store):
     tracker.start_run()
     tracker.record("loss", 0.0, 0)
     context = multiprocessing.get_context("fork")
+    have_recorded = [context.Event() for _ in range(3)]
     workers = [
-        context.Process(target=record_and_leave, args=(tracker, number, "terminate"))
-        for number in range(3)
+        context.Process(target=record_and_leave, args=(tracker, number, "terminate", has_recorded))
+        for number, has_recorded in enumerate(have_recorded)
     ]
     for worker in workers:
         worker.start()
-    while len(store.segments()) < 4:
-        pass
+    assert all(has_recorded.wait(60) for has_recorded in have_recorded)
+    assert len(store.segments()) == 4
     assert all(worker.is_alive() for worker in workers)
     for worker in workers:
         worker.terminate()
