@@ -56,8 +56,12 @@ export function icon(name) {
 
 /** A name that somebody chose: shown in its own direction, whatever it holds. */
 export function name(text, attributes) {
-  return el("bdi", attributes, visible(text));
+  const parts = visible(text).split(BEHIND_SEPARATORS);
+  return el("bdi", attributes, parts.flatMap((part, index) => (index ? [el("wbr"), part] : part)));
 }
+
+// Where a long name is best broken.
+const BEHIND_SEPARATORS = /(?<=[_/:.\-])(?=[^_/:.\-])/;
 
 /** Control characters, and those that turn text around, as escapes that can be seen. */
 export function visible(text) {
