@@ -381,7 +381,7 @@ def test_a_graph_of_nothing_is_only_said(open_page, make_test, make_run):
     test = make_test(run=make_run(graphs=[{"nodes": [3], "edges": [None]}]))
     data = ReportData(created_at=0, experiment="e", database="e.db", tests=[test])
     page = open_page(data, f"test={quote(test.nodeid)}")
-    assert "0 nodes, 0 edges" in page.locator(".cards-graphs").inner_text()
+    assert "0 nodes" in page.locator(".cards-graphs").inner_text()
     assert page.locator(".graph").count() == 0
 
 

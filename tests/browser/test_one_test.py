@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tracking.model import Verdict
+from tracking.regression import Check
 from tracking.report.data import Curve, ReportData
 
 ON_SCREEN = "(canvas) => canvas.toDataURL()"
@@ -96,6 +97,13 @@ def test_a_test_tells_its_whole_story(open_test, red):
     cells = rows.first.locator("td").all_inner_texts()
     assert cells[:2] == ["regressed", "loss tail"]
     assert cells[5] == "+0.05"
+
+
+def test_a_check_says_all_its_lines(open_test, make_test):
+    said = ("graph: 2 nodes added", ("added: parameter 'g' [2]", "added: <b>scale</b> [4]"))
+    check = Check("graph", "nodes", Verdict.GRAPH_CHANGED, 4, 6, None, said[0], details=said[1])
+    page = open_test(make_test(verdict=Verdict.GRAPH_CHANGED, action="fail", checks=(check,)))
+    assert page.locator("tr.note div").all_text_contents() == list(said[1])
 
 
 def test_differences_are_shown_and_all_on_demand(open_test, red):

@@ -23,7 +23,7 @@ export function graphView(data, number, signal) {
   return el(
     "article",
     { class: "card" },
-    el("div", { class: "card-head" }, el("h3", {}, name(label)), el("span", { class: "muted" }, `${counted(model.nNodes, "node")}, ${counted(model.nEdges, "edge")}`)),
+    el("div", { class: "card-head" }, el("h3", {}, name(label)), el("span", { class: "muted" }, counted(sizeOf(model), "node"))),
     notesOf(data, model).map((note) => el("p", { class: "graph-note" }, note)),
     host,
     model.removed.length > 0 && el("div", { class: "graph-removed" }, el("h4", {}, "Removed"), el("ul", { class: "notes" }, model.removed.map((text) => el("li", {}, name(text))))),
@@ -36,8 +36,19 @@ function notesOf(data, { hasRuns, nMarked }) {
     data?.is_overview === true && `An overview: each namespace of the whole graph${Number.isInteger(data.n_nodes) ? `, which has ${counted(data.n_nodes, "node")},` : ""} is one node.`,
     data?.inputs_ordered === false && "The order of inputs is not known.",
     hasRuns && "Where no namespace divides many nodes, they are gathered by their order.",
-    nMarked.changed + nMarked.added > 0 && `Against ${data.compared_with ?? "the baseline"} ${counted(nMarked.changed, "node")} changed and ${count(nMarked.added)} added; to search for “changed” or “added” leads to them.`,
+    nMarked.changed + nMarked.added > 0 && `Against ${data.compared_with ?? "the baseline"} ${markedText(nMarked)}`,
   ].filter(Boolean);
+}
+
+/** As the gate counts: an operation and the tensor it makes are one node. */
+function sizeOf({ nodes }) {
+  return nodes.filter((node) => node.type === "tensor").length || nodes.length;
+}
+
+function markedText(nMarked) {
+  const found = ["changed", "added"].filter((how) => nMarked[how]);
+  const said = found.map((how, index) => (index ? count(nMarked[how]) : counted(nMarked[how], "node")) + ` ${how}`);
+  return `${said.join(" and ")}; to search for ${found.map((how) => `“${how}”`).join(" or ")} leads there.`;
 }
 
 function lists(nodes) {

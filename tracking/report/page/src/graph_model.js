@@ -8,7 +8,7 @@ import { groupsOf } from "./graph_groups.js";
 const FOLDED = ["parameter", "constant"];
 
 /**
- * Returns { boxes, root: the group of all, hasRuns, nodes: the real ones, nNodes, nEdges, nMarked:
+ * Returns { boxes, root: the group of all, hasRuns, nodes: the real ones, nMarked:
  * how many are `changed` and `added`, removed }.
  */
 export function modelOf(data) {
@@ -30,7 +30,7 @@ export function modelOf(data) {
   const { root, hasRuns } = groupsOf(boxes);
   boxes.sort((a, b) => a.first - b.first);
   return {
-    ...{ boxes, root, hasRuns, nodes: [...nodes.values()], nNodes: nodes.size, nEdges: edges.length, nMarked },
+    ...{ boxes, root, hasRuns, nodes: [...nodes.values()], nMarked },
     removed: list(data?.removed).map(String),
   };
 }

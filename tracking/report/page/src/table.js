@@ -216,7 +216,7 @@ export function checksTable(test, toneOf) {
   const rows = test.checks.map((check) => {
     const [before, after] = pair(check.baseline, check.current);
     // What made the verdict stands above the table already.
-    const said = [check.message, check.warning].filter((line) => line && line !== test.message);
+    const said = [check.message, check.warning, ...(check.details ?? [])].filter((line) => line && line !== test.message);
     return [
       el("tr", { class: said.length ? "has-note" : null }, [
         el("td", {}, pill(check.verdict, toneOf(check))),
