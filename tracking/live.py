@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tracking.events import NewRun, RunEnd
     from tracking.model import Summary
+    from tracking.stored_graphs import StoredGraph
     from tracking.tail import SegmentTail
 
 T = TypeVar("T")
@@ -282,6 +283,10 @@ class LiveDBManager(ExperimentDBManager):
     def _select(self, query: str, run_id: int) -> list[tuple[Any, ...]]:
         # Pictures and texts go straight into the database, which then knows the run.
         return [] if run_id in self._starting else super()._select(query, run_id)
+
+    def get_graphs(self, run_id: int) -> list[StoredGraph]:
+        """Get all computation graphs of a run; see the base class."""
+        return [] if run_id in self._starting else super().get_graphs(run_id)
 
     # Records
 

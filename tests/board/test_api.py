@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from tests.board.conftest import TEST, Client
 from tracking import ExperimentDBManager, Tracker
 from tracking.board.curves import smoothed
+from tracking.graph.builder import GraphBuilder
+from tracking.graph.model import Kind
 from tracking.report import json_report
 
 NAMES = st.text(
@@ -512,6 +514,22 @@ def test_an_answer_that_has_not_changed_is_not_sent_again(client, record, tracke
     assert client.http.get("/api/runs?db=pytest&x=1", headers=tag).status_code == 200
     tracker.start_run("next")
     assert client.http.get("/api/runs?db=pytest", headers=tag).status_code == 200
+
+
+def test_of_a_graph_too_large_to_draw_comes_an_overview(client, tracker):
+    run_id = tracker.start_run("large")
+    for n_nodes in (3, 2_500):
+        builder = GraphBuilder("seed")
+        last = builder.add(Kind("input"))
+        for number in range(n_nodes - 1):
+            last = builder.add(Kind("add", namespace=f"layer{number % 7}"), [last])
+        tracker._save_graph(None, f"of {n_nodes}", builder.build([last]))
+    tracker.end_run()
+    small, large = client.json(f"/api/runs/{run_id}/graphs")["graphs"]
+    assert (small["name"], large["name"]) == ("of 3", "of 2500")
+    assert "is_overview" not in small["graph"]
+    assert (large["graph"]["is_overview"], large["graph"]["n_nodes"]) == (True, 2_500)
+    assert len(large["graph"]["nodes"]) <= 400
 
 
 def test_every_record_makes_a_new_version(client, tracker):

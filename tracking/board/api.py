@@ -129,9 +129,18 @@ def metrics(db: LiveDBManager, request: Request) -> Any:
 
 
 def graphs(db: LiveDBManager, request: Request) -> Any:
-    """Return a run's computation graphs."""
+    """Return a run's computation graphs; of those that nobody could draw an overview."""
     run = _run(db, request)
-    return {"run_id": number_of(run), "graphs": db.get_comp_graphs(run.run_id)}
+    found = [
+        {
+            "id": one.graph_id,
+            "graph": one.overview(),
+            "created_at": one.created_at,
+            "name": one.name,
+        }
+        for one in db.get_graphs(run.run_id)
+    ]
+    return {"run_id": number_of(run), "graphs": found}
 
 
 def histograms(db: LiveDBManager, request: Request) -> Any:
