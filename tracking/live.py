@@ -14,7 +14,7 @@ from tracking.columns import Columns, joined, read_columns
 from tracking.connection import journal_folder
 from tracking.errors import RunNotFoundError, StoreBusyError
 from tracking.experiment_db import ExperimentDBManager, local_time
-from tracking.journal import FRAME_SIZE, SUFFIX, as_array
+from tracking.journal import SUFFIX, as_array
 from tracking.model import RecordInfo, RunInfo, Status
 from tracking.records import read_stored_summaries
 from tracking.recovery import is_alive
@@ -23,7 +23,7 @@ from tracking.summary import summarize
 from tracking.tail import JournalTail, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tracking.events import NewRun, RunEnd
@@ -120,13 +120,13 @@ class _Undrained(NamedTuple):
 
     Attributes:
         metric: of the run.
-        frames: gives them.
+        frames: gives them, as an array.
         n: how many.
         progress: what the whole series has come to; None where some of it is in the database.
     """
 
     metric: str
-    frames: Callable[[], bytes]
+    frames: Callable[[], Any]
     n: int
     progress: Progress | None
 
@@ -160,7 +160,7 @@ class LiveDBManager(ExperimentDBManager):
         self._seen = seen
         self._memory = memory
         self._stretches: list[_Stretch] = []
-        self._records: dict[str, Mapping[int, bytes]] = {}
+        self._frames: dict[str, Any] = {}
         self._starting: dict[int, NewRun] = {}
         self._ended: dict[str, RunEnd] = {}
 
@@ -316,7 +316,7 @@ class LiveDBManager(ExperimentDBManager):
             with self._db.reading() as connection:
                 parts.append(read_columns(connection, run.run_id, metric_name))
         parts += [
-            Columns.of_rows(as_array(one.frames()))
+            Columns.of_rows(one.frames())
             for one in self._undrained(run.uuid)
             if one.metric == metric_name
         ]
@@ -380,17 +380,18 @@ class LiveDBManager(ExperimentDBManager):
                     continue
                 is_whole = stretch.tail.defined_at[number] >= stretch.start
                 frames = self._frames_of(stretch, number)
-                n = progress.n if is_whole else len(frames()) // FRAME_SIZE
+                n = progress.n if is_whole else len(frames())
                 if n:
                     found.append(_Undrained(metric, frames, n, progress if is_whole else None))
         return found
 
-    def _frames_of(self, stretch: _Stretch, number: int) -> Callable[[], bytes]:
-        def frames() -> bytes:
+    def _frames_of(self, stretch: _Stretch, number: int) -> Callable[[], Any]:
+        def frames() -> Any:
             writer = stretch.tail.writer
-            if writer not in self._records:
-                self._records[writer] = stretch.tail.records(stretch.start, stretch.end)
-            return self._records[writer].get(number, b"")
+            if writer not in self._frames:
+                self._frames[writer] = as_array(stretch.tail.frames(stretch.start, stretch.end))
+            every = self._frames[writer]
+            return every[every["channel"] == number]
 
         return frames
 

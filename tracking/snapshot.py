@@ -59,6 +59,7 @@ class Snapshot(Connection):
                 connection.execute("COMMIT")
         except TrackingError as error:
             forget_suspicion(self.path)  # a check of all its pages at every look takes too long
+            _SOUND.pop(self.path, None)
             if self._has_changed():
                 raise TornReadError(f"{self.path} was changed while it was read") from error
             raise
@@ -85,12 +86,23 @@ class Snapshot(Connection):
             time.sleep(_TICK_NS / 1e9)
         raise StoreBusyError(f"{self.path} is being written all the time; try again")
 
+    def _check_damage(self, connection: sqlite3.Connection) -> None:
+        # Once for each state of the schema, which SQLite counts: it takes as long as many a query.
+        (state,) = connection.execute("PRAGMA schema_version").fetchone()
+        known = (*(signature_of(self.path)[0] or ())[:1], state)
+        if _SOUND.get(self.path) != known:
+            super()._check_damage(connection)
+            _SOUND[self.path] = known
+
     def _check_readable(self, connection: sqlite3.Connection) -> None:
         origin = schema.origin_of(connection)
         if origin is schema.Origin.THE_ORIGINAL:
             show_as_ours(connection)
         elif origin is not schema.Origin.US:
             raise NotAnExperimentError(f"{self.path} is no database of an experiment")
+
+
+_SOUND: dict[Path, tuple[int, ...]] = {}  # which schema of which file was found to be whole
 
 
 def signature_of(path: Path) -> Signature:

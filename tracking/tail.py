@@ -115,6 +115,7 @@ class SegmentTail:
         self._of_runs: dict[str, dict[int, str]] = {}
         self._events: dict[int, bytes] = {}
         self._stuck_since: tuple[int, float] | None = None
+        self._has_damage = False
 
     def __del__(self) -> None:
         """Let go of the file, also of one that was removed meanwhile."""
@@ -138,6 +139,7 @@ class SegmentTail:
             if length < len(data) // journal.FRAME_SIZE * journal.FRAME_SIZE:
                 if not self._is_stuck(data[length:]):
                     return
+                self._has_damage = True
                 self.end += journal.FRAME_SIZE
             elif len(data) < n_bytes:
                 return
@@ -176,14 +178,23 @@ class SegmentTail:
             self._stuck_since = (self.end, time.monotonic())
         return time.monotonic() - self._stuck_since[1] > _DAMAGED_AFTER_S
 
+    def frames(self, start: int, end: int) -> bytes:
+        """Return the intact frames between two offsets, of which both were seen.
+
+        Raises:
+            JournalError: they cannot be read.
+        """
+        start = max(start, journal.HEADER_SIZE)
+        frames = self._pread(end - start, start)
+        return journal.intact(frames) if self._has_damage else frames
+
     def records(self, start: int, end: int) -> Mapping[int, bytes]:
         """Return the intact frames of each channel between two offsets, of which both were seen.
 
         Raises:
             JournalError: they cannot be read.
         """
-        start = max(start, journal.HEADER_SIZE)
-        return journal.parts_of(journal.intact(self._pread(end - start, start))).records
+        return journal.parts_of(self.frames(start, end)).records
 
     def _pread(self, n_bytes: int, offset: int) -> bytes:
         try:

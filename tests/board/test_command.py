@@ -23,6 +23,8 @@ from tracking.errors import BoardError
         ({"host": "board.example.org"}, "--public"),
         ({"host": "::"}, "--public"),
         ({"token": ""}, "--token is empty"),
+        ({"allowed_hosts": ["http://board.example.org"]}, "--allow-host http"),
+        ({"allowed_hosts": ["x", "board.example.org/"]}, "--allow-host board"),
         ({"host": "nowhere.invalid", "is_public": True}, "cannot listen"),
         ({"host": "203.0.113.1", "is_public": True}, "cannot listen"),
     ],
@@ -48,6 +50,7 @@ def test_a_port_that_is_taken_is_named_and_the_usual_ones_give_way(tmp_path):
     [
         ({}, {"localhost:{}", "127.0.0.1:{}", "[::1]:{}"}, {"localhost", "0.0.0.0:{}"}),
         ({"host": "127.0.0.2"}, {"127.0.0.2:{}", "localhost:{}"}, set()),
+        ({"host": "::1"}, {"[::1]:{}", "localhost:{}"}, {"::1:{}"}),
         ({"host": "localhost"}, {"localhost:{}"}, set()),
         (
             {"is_public": True, "allowed_hosts": ["Board.example.org", "x:8443"]},

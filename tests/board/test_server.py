@@ -127,6 +127,34 @@ def test_a_session_of_pytest_is_seen_as_it_goes(served, experiments):
     assert served.get(f"/api/runs/{seen['run']}").json()["num_records"] == [30]
 
 
+def test_a_reader_who_does_not_read_is_told_to_load_anew(served, tracker):
+    tracker.start_run("live")
+    with served_socket(served) as connection:
+        host = served.address.partition("//")[2]
+        connection.sendall(f"GET /api/live HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        memory = []
+        for step in range(16):
+            for number in range(100):
+                for value in range(200):
+                    tracker.record(f"metric {number}", value / 3, 200 * step + value)
+            time.sleep(0.25)  # the server looks a few times a second
+            memory.append(_memory_of(served.process.pid))
+        text = b""
+        while b"event: reload" not in text:
+            assert b": still here" not in text  # all that was kept has come
+            text = text[-100:] + connection.recv(1 << 20)
+    assert max(memory[8:]) < max(memory[:8]) + (32 << 20)
+
+
+def served_socket(served):
+    address = urlsplit(served.address)
+    return socket.create_connection((address.hostname, address.port), timeout=30)
+
+
+def _memory_of(pid):
+    return 4096 * int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+
+
 def test_a_reader_who_goes_is_forgotten(served, tracker):
     tracker.start_run("live")
     n_files = len(list(_files_of(served.process.pid)))

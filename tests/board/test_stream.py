@@ -268,6 +268,12 @@ def test_no_text_can_begin_an_event_of_its_own():
     assert event.isascii()
 
 
+def test_who_only_asks_for_the_head_of_the_stream_gets_it(client, record):
+    record()
+    answer = client.http.head("/api/live")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 # The hub
 
 

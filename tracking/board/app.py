@@ -174,6 +174,8 @@ class Board:
         return endpoint
 
     async def _live(self, request: Request) -> Response:
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         asked = request.query_params
         if self.hub.n_readers >= MOST_READERS:
             return problem(503, "too many pages are open; close some")

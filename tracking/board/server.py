@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import re
 import secrets
 import socket
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 _PORTS = (8000, 8001, 8080, 8765, 8888, 0)
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  # with a token only
-_NICENESS = 5  # tests come first
+_NICENESS = 10  # tests come first
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,12 @@ class Server:
                 f"--host {host} is no name of this machine alone; --public lets others in, with a"
                 " token"
             )
+        for one in settings.allowed_hosts:
+            if not _HOST.fullmatch(one):
+                raise BoardError(
+                    f"--allow-host {one} is no host; give what browsers show before the first /,"
+                    " as board.example.org or board.example.org:8443"
+                )
         if settings.token == "":
             raise BoardError("--token is empty; leave it away to have one made")
         self._socket = _listening(host, settings.port)
@@ -73,9 +81,10 @@ class Server:
         self.token = settings.token
         if self.token is None and settings.is_public:
             self.token = secrets.token_urlsafe(24)
-        self._names = _names(host)
-        hosts = {f"{name}:{self.port}" for name in self._names}
-        hosts |= set(self._names) if self.port == 80 else set()
+        self._reachable = _reachable_by(host)
+        names = {*_LOCAL, *self._reachable}
+        hosts = {f"{name}:{self.port}" for name in names}
+        hosts |= names if self.port == 80 else set()
         hosts |= set(settings.allowed_hosts)
         policy = Policy(
             frozenset(one.lower() for one in hosts),
@@ -88,7 +97,7 @@ class Server:
     def addresses(self) -> list[str]:
         """Return where it can be reached, this machine's own address first."""
         end = f"/?token={self.token}" if self.token else "/"
-        return [f"http://{name}:{self.port}{end}" for name in self._names if name != "[::1]"]
+        return [f"http://{name}:{self.port}{end}" for name in self._reachable]
 
     def serve(self) -> None:
         """Answer until the process is told to stop."""
@@ -131,15 +140,15 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _names(host: str) -> list[str]:
-    """Return what browsers may call this server, without its port."""
-    names = list(_LOCAL)
+def _reachable_by(host: str) -> list[str]:
+    """Return the names of a server that listens on a host, without its port."""
     if host in (_EVERYWHERE, "::"):
-        names += [socket.gethostname(), *_addresses_of_this_machine()]
-    elif not is_loopback(host) or host not in ("127.0.0.1", "localhost", "::1"):
-        bare = host.strip("[]")
-        names.insert(0, f"[{bare}]" if ":" in bare else bare)
-    return list(dict.fromkeys(names))
+        names = ["localhost", socket.gethostname(), *_addresses_of_this_machine()]
+        return list(dict.fromkeys(names))
+    if host in ("127.0.0.1", "localhost"):
+        return ["localhost", "127.0.0.1"]
+    bare = host.strip("[]")
+    return [f"[{bare}]" if ":" in bare else bare]
 
 
 def _addresses_of_this_machine() -> list[str]:

@@ -32,19 +32,23 @@ def downsample(steps: Sequence[int], values: Sequence[float], n_max: int) -> Cur
         return Curve(n, list(steps), list(values))
     import numpy as np
 
-    numbers = np.asarray(values, dtype=np.float64)
-    kept = {0, n - 1}
     # Three points a piece at the worst, and the two ends.
     edges = np.linspace(0, n, max(1, (n_max - 2) // 3) + 1).astype(np.int64)
-    for start, end in pairwise(edges.tolist()):
-        piece = numbers[start:end]
-        is_finite = np.isfinite(piece)
-        if is_finite.any():
-            kept.add(start + int(np.where(is_finite, piece, np.inf).argmin()))
-            kept.add(start + int(np.where(is_finite, piece, -np.inf).argmax()))
-        if not is_finite.all():
-            kept.add(start + int(is_finite.argmin()))
-    places = sorted(kept)
+    starts, lengths = edges[:-1], np.diff(edges)
+    size = int(lengths.max())  # of the others some are one shorter
+    numbers = np.append(np.asarray(values, dtype=np.float64), math.nan)
+    pieces = np.lib.stride_tricks.sliding_window_view(numbers, size)[starts]
+    is_inside = np.arange(size) < lengths[:, None]
+    is_finite = np.isfinite(pieces) & is_inside
+    is_odd = is_inside & ~is_finite
+    has_finite, has_odd = is_finite.any(axis=1), is_odd.any(axis=1)
+    kept = [
+        np.array([0, n - 1]),
+        (starts + np.where(is_finite, pieces, np.inf).argmin(axis=1))[has_finite],
+        (starts + np.where(is_finite, pieces, -np.inf).argmax(axis=1))[has_finite],
+        (starts + is_odd.argmax(axis=1))[has_odd],
+    ]
+    places = np.unique(np.concatenate(kept)).tolist()
     return Curve(n, [steps[place] for place in places], [values[place] for place in places])
 
 
