@@ -65,7 +65,7 @@ ALLOWED = {
     "board.stream": {"board.answers", "board.watch"},
     "board.watch": {
         *("attempts", "board.curves", "board.listing", "columns", "errors", "journal", "model"),
-        *("queries.expressions", "snapshot"),
+        "snapshot",
     },
     "bounds": {"arguments", "errors", "model"},
     "regression.direction": {"model"},

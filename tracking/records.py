@@ -457,9 +457,9 @@ def _stored_summary(numbers: Sequence[Any]) -> Summary | None:
     n, n_nan, n_inf, smallest, largest, mean, std, tail, last, first_step, last_step = numbers
     statistics = (smallest, largest, mean, std, tail)
     last = _number(last)
-    if not all(type(count) is int for count in (n, n_nan, n_inf, first_step, last_step)):
+    if {*map(type, (n, n_nan, n_inf, first_step, last_step))} != {int}:
         return None
-    if last is None or not all(number is None or type(number) is float for number in statistics):
+    if last is None or not {*map(type, statistics)} <= {float, type(None)}:
         return None
     return Summary(n, n_nan, n_inf, *statistics, last, first_step, last_step)
 

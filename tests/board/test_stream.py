@@ -93,7 +93,7 @@ def test_runs_are_told_when_they_start_and_when_they_end(watch, tracker):
     tracker.end_run("failed", outcome="failed", verdict="regressed")
     (event,) = told(watch)["runs"]
     (row,) = event["changed"]
-    assert (row["status"], row["verdict"], row["summaries"]["loss"]["mean"]) == (
+    assert (row["status"], row["verdict"], row["summaries"]["loss"]["tail"]) == (
         "failed",
         "regressed",
         0.5,

@@ -17,6 +17,7 @@ from tracking.board.answers import AskedWrongError
 from tracking.board.curves import FEWEST_POINTS, MOST_POINTS, curve, items, places_shown
 from tracking.board.listing import (
     PROPERTIES,
+    SHOWN,
     fitting,
     grouped,
     number_of,
@@ -244,7 +245,7 @@ def rows(
     """Return runs as lists show them, with the statistics that are asked for."""
     asked = request.query_params
     names = set(asked.getlist("metric"))
-    statistics = asked.getlist("statistic") or list(STATISTICS)
+    statistics = asked.getlist("statistic") or list(SHOWN)
     if not set(statistics) <= set(STATISTICS):
         raise AskedWrongError(400, f"statistic: there are {', '.join(STATISTICS)}")
     confirmed, abandoned = confirmed_by(known), db.abandoned()

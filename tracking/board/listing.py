@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.model import encode_number
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from tracking.model import RunInfo, Summary
+
+SHOWN = ("n", "last", "tail", "min", "max")
+"""Statistics of a metric that lists have where none is named."""
 
 _SHORTEST_BEGINNING = 4  # of a uuid, a session or a commit
 
@@ -126,9 +130,15 @@ def number_of(run: RunInfo) -> int | None:
 def statistics_of(
     summaries: Mapping[str, Summary], metrics: Collection[str], statistics: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return some statistics of some metrics, all of them where none is named."""
-    return {
-        metric: {name: encode_number(getattr(summary, name)) for name in statistics}
+    """Return some statistics of some metrics, of all of them where none is named."""
+    # Of so many numbers each step counts. A name twice makes one number a tuple of two.
+    pick = attrgetter(*statistics, *statistics[:1])
+    found = {
+        metric: dict(zip(statistics, pick(summary), strict=False))
         for metric, summary in summaries.items()
         if not metrics or metric in metrics
     }
+    if "last" in statistics:  # the only one that may not be finite
+        for numbers in found.values():
+            numbers["last"] = encode_number(numbers["last"])
+    return found

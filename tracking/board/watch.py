@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.attempts import confirmed_by
 from tracking.board.curves import places_shown
-from tracking.board.listing import row, statistics_of
+from tracking.board.listing import SHOWN, row, statistics_of
 from tracking.columns import Columns
 from tracking.errors import JournalError, TrackingError
 from tracking.journal import HEADER_SIZE, as_array
 from tracking.model import Status, encode_number
-from tracking.queries.expressions import STATISTICS
 from tracking.snapshot import is_settled, signature_of
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ def _rows(
     summaries = db.summaries_of(runs)
     return [
         row(run, confirmed, abandoned)
-        | {"summaries": statistics_of(summaries[run.run_id], (), STATISTICS)}
+        | {"summaries": statistics_of(summaries[run.run_id], (), SHOWN)}
         for run in runs
     ]
 
