@@ -395,13 +395,34 @@ def parts_of(frames: bytes) -> Parts:
     return parts
 
 
-def definitions_in(frames: bytes) -> list[tuple[int, int]]:
-    """Return the offset and the channel of each frame that belongs to a definition."""
+class Extent(NamedTuple):
+    """Where frames of channels lie.
+
+    Attributes:
+        defined_at: offset of the first frame of a definition, by channel.
+        ends_at: offset behind the last record, by channel.
+    """
+
+    defined_at: dict[int, int]
+    ends_at: dict[int, int]
+
+
+def extent_of(frames: bytes) -> Extent:
+    """Return where in some frames channels are defined, and where their records end."""
     import numpy as np
 
     numbers = as_array(frames)["channel"]
-    places = np.flatnonzero(numbers >= _DEFINITION).tolist()
-    return [(FRAME_SIZE * place, int(numbers[place]) - _DEFINITION) for place in places]
+    every, first = np.unique(numbers, return_index=True)
+    _, last = np.unique(numbers[::-1], return_index=True)
+    ends = FRAME_SIZE * (len(numbers) - last)
+    extent = Extent({}, {})
+    triples = zip(every.tolist(), (FRAME_SIZE * first).tolist(), ends.tolist(), strict=True)
+    for number, start, end in triples:
+        if number >= _DEFINITION:
+            extent.defined_at[number - _DEFINITION] = start
+        elif number < _EVENT:
+            extent.ends_at[number] = end
+    return extent
 
 
 def intact(frames: bytes) -> bytes:

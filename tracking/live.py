@@ -89,11 +89,18 @@ class LiveExperiment:
 
 
 class _Memory:
-    """What took reading many records to compute, for as long as there is room."""
+    """What was read before and holds on: for as long as there is room."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._known_runs: tuple[int | None, set[str]] = (None, set())
         self._found: OrderedDict[object, dict[str, Summary]] = OrderedDict()
+
+    def known_runs(self, file: int | None) -> set[str]:
+        """Return the runs that a database, by its inode, is known to have or to have deleted."""
+        if self._known_runs[0] != file:  # another one has taken its place
+            self._known_runs = (file, set())
+        return self._known_runs[1]
 
     def get(self, key: object, compute: Callable[[], dict[str, Summary]]) -> dict[str, Summary]:
         with self._lock:
@@ -181,7 +188,8 @@ class LiveDBManager(ExperimentDBManager):
                 start = drained_to.get(tail.writer, 0)
                 self._stretches.append(_Stretch(tail, start, max(start, end)))
                 self._ended.update(dict(tail.ended))
-            self._starting = _starting(connection, self._seen)
+            known = self._memory.known_runs(self._inode())
+            self._starting = _starting(connection, self._seen, known)
             yield
 
     # Runs
@@ -327,9 +335,8 @@ class LiveDBManager(ExperimentDBManager):
         run = self._existing(run_id)
         if self._undrained(run.uuid):
             return self._summarized(run)
-        file = signature_of(self.db_path)[0]
         counts = (*(run.metrics or ()), *(run.num_records or ()))
-        key = (file and file[0], run.uuid or run.run_id, counts)
+        key = (self._inode(), run.uuid or run.run_id, counts)
         return self._memory.get(key, lambda: self._summarized(run))
 
     def _summarized(self, run: RunInfo) -> dict[str, Summary]:
@@ -364,6 +371,10 @@ class LiveDBManager(ExperimentDBManager):
             return self.read_summaries(run.run_id)
         return stored | {metric: progress.summary() for metric, progress in going_on.items()}
 
+    def _inode(self) -> int | None:
+        file = signature_of(self.db_path)[0]
+        return None if file is None else file[0]
+
     def _existing(self, run_id: int) -> RunInfo:
         run = self.get_run(run_id)
         if run is None:
@@ -376,7 +387,7 @@ class LiveDBManager(ExperimentDBManager):
         for stretch in self._stretches:
             for number, metric in stretch.tail.channels_of(uuid):
                 progress = stretch.tail.progress.get(number)
-                if progress is None:
+                if progress is None or stretch.tail.ends_at[number] <= stretch.start:
                     continue
                 is_whole = stretch.tail.defined_at[number] >= stretch.start
                 frames = self._frames_of(stretch, number)
@@ -399,18 +410,30 @@ class LiveDBManager(ExperimentDBManager):
 _OF_AN_END = ("status", "outcome", "phase", "ended_by", "verdict", "duration_s")
 
 
-def _starting(connection: Any, seen: Sequence[tuple[SegmentTail, int]]) -> dict[int, NewRun]:
-    """Return the runs that the database has not been told of, by provisional numbers."""
-    started = {uuid: run for tail, _ in seen for uuid, run in dict(tail.started).items()}
+def _starting(
+    connection: Any, seen: Sequence[tuple[SegmentTail, int]], known: set[str]
+) -> dict[int, NewRun]:
+    """Return the runs that the database has not been told of, by provisional numbers.
+
+    Args:
+        connection: for reading.
+        seen: the segments.
+        known: runs that it has been told of; what is found is added.
+    """
+    started = {
+        uuid: run
+        for tail, _ in seen
+        for uuid, run in list(tail.started.items())
+        if uuid not in known and _UUID.fullmatch(uuid)
+    }
     listed = json.dumps(list(started))
-    known = connection.execute(
+    found = connection.execute(
         "SELECT uuid FROM runs WHERE uuid IN (SELECT value FROM json_each(?)) UNION ALL"
         " SELECT uuid FROM deleted_runs WHERE uuid IN (SELECT value FROM json_each(?))",
         (listed, listed),
-    )
-    for (uuid,) in known:
-        started.pop(uuid, None)
-    return {_provisional(uuid): run for uuid, run in started.items()}
+    ).fetchall()
+    known.update(uuid for (uuid,) in found)
+    return {_provisional(uuid): run for uuid, run in started.items() if uuid not in known}
 
 
 def _provisional(uuid: str) -> int:

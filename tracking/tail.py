@@ -85,6 +85,7 @@ class SegmentTail:
         end: offset behind the last frame seen.
         channels: those defined so far, by number.
         defined_at: offset of the first frame of each channel's definition.
+        ends_at: offset behind each channel's last record.
         progress: what each of them has come to.
         started: runs that have started in it, by uuid.
         ended: how runs have ended in it, by uuid.
@@ -108,6 +109,7 @@ class SegmentTail:
         self.end = journal.HEADER_SIZE
         self.channels: dict[int, journal.Channel] = {}
         self.defined_at: dict[int, int] = {}
+        self.ends_at: dict[int, int] = {}
         self.progress: dict[int, Progress] = {}
         self.started: dict[str, NewRun] = {}
         self.ended: dict[str, RunEnd] = {}
@@ -150,8 +152,11 @@ class SegmentTail:
         return list(self._of_runs.get(run_uuid or "", {}).items())
 
     def _take(self, frames: bytes) -> None:
-        for place, channel in journal.definitions_in(frames):
-            self.defined_at.setdefault(channel, self.end + place)
+        extent = journal.extent_of(frames)
+        for channel, start in extent.defined_at.items():
+            self.defined_at.setdefault(channel, self.end + start)
+        for channel, end in extent.ends_at.items():
+            self.ends_at[channel] = self.end + end
         parts = journal.parts_of(frames)
         for channel, frames in parts.definitions.items():
             self._definitions[channel] = self._definitions.get(channel, b"") + frames

@@ -570,3 +570,35 @@ def test_the_writers_segment_is_as_it_was_when_others_have_read_it(tracker, expe
     steps_of(experiment, 1)
     assert path.read_bytes() == before
     assert read_segment(path)[1].n_damaged == 0
+
+
+def test_runs_that_are_at_home_cost_no_look_into_their_segment(tracker, experiment, monkeypatch):
+    """A session of tests leaves thousands of them behind in the segment it goes on writing."""
+    for number in range(5):
+        tracker.start_run(f"{number}")
+        tracker.record("loss", 0.5, number)
+        tracker.end_run()
+    tracker.start_run("going on")
+    for step in range(10):
+        tracker.record("loss", 0.5, step)
+
+    def fail(*_):
+        raise AssertionError("the segment was read")
+
+    experiment.ask(lambda db: db.find_runs())
+    monkeypatch.setattr("tracking.tail.SegmentTail.frames", fail)
+    runs = experiment.ask(lambda db: db.find_runs())
+    assert [run.num_records for run in runs] == [[10], *[[1]] * 5]
+    summaries = experiment.ask(lambda db: db.summaries_of(runs))
+    assert [one["loss"].n for one in summaries.values()] == [10, *[1] * 5]
+
+
+def test_a_segment_with_a_run_of_no_uuid_spoils_nothing(tracker, experiment, tmp_path):
+    from tracking.events import NewRun, encode
+    from tracking.journal import SegmentWriter
+
+    tracker.start_run("live")
+    writer = SegmentWriter(journal_folder(tmp_path / "e.db"))
+    writer.append_event(encode(NewRun("odd", {}, "no uuid at all", 1.0)))
+    assert [run.name for run in experiment.ask(lambda db: db.find_runs())] == ["live"]
+    writer.remove()
