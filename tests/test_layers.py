@@ -198,7 +198,9 @@ ALLOWED = {
     "merging.shards": {
         *("connection", "errors", "journal", "merging.store", "recovery", "schema", "snapshot"),
     },
-    "merging.store": {"connection", "experiment_db", "merging.plan", "model", "tail"},
+    "merging.store": {
+        *("connection", "errors", "events", "experiment_db", "journal", "merging.plan", "model"),
+    },
     "original_views": set(),
     "queries": set(),
     "queries.accepted": {"model", "regression"},

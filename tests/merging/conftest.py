@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from tracking import ExperimentDBManager, Tracker
+from tracking.regression import Compared, dump_comparison
 
 _OF_A_RUN = (
     *("name", "status", "config", "parent", "environment", "outcome", "phase", "ended_by"),
@@ -89,7 +90,10 @@ def record():
             run_id = tracker.current_run_id
             with closing(ExperimentDBManager(folder / f"{experiment}.db")) as db:
                 db.save_comp_graph(run_id, graph, name="g")
-            tracker.end_run(outcome="passed", phase="call", verdict="identical", comparison="{}")
+            compared = dump_comparison(Compared((), "pass", "../b.json", name))
+            tracker.end_run(
+                outcome="passed", phase="call", verdict="identical", comparison=compared
+            )
         tracker.close()
         return folder / f"{experiment}.db"
 

@@ -430,9 +430,8 @@ def test_a_failure_leaves_the_target_as_it_was(tmp_path, two, grown, monkeypatch
     with pytest.raises(StoreError, match="full"):
         merge(two, tmp_path / "out" / "new.db")
     assert dump(out) == before
-    assert sorted(files(out.parent)) == [out, out.parent / "pytest.journal"] + [
-        out.parent / "pytest.journal" / "lock"
-    ]
+    journal = out.parent / "pytest.journal"
+    assert sorted(files(out.parent)) == [out, journal, journal / "lock"]
 
 
 def test_a_target_that_appears_meanwhile_is_not_replaced(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tracking.connection import journal_folder
+from tracking.errors import JournalError
+from tracking.events import decode
 from tracking.experiment_db import ExperimentDBManager, remove_run
+from tracking.journal import SUFFIX, read_segment
 from tracking.merging.plan import Form, HeldRun, certainty_of, in_order, most_complete
 from tracking.model import Status
-from tracking.tail import JournalTail
 
 if TYPE_CHECKING:
     import sqlite3
@@ -104,9 +107,13 @@ def held_runs(connection: sqlite3.Connection) -> list[HeldRun]:
 
 def being_recorded(db_path: Path) -> frozenset[str]:
     """Return the uuids of runs whose records wait in segments beside a database."""
-    seen = JournalTail(journal_folder(db_path)).advance()
-    started = {uuid for tail, _ in seen for uuid in tail.started}
-    return frozenset(started | {one.run_uuid for tail, _ in seen for one in tail.channels.values()})
+    found: set[str] = set()
+    for path in journal_folder(db_path).glob(f"*{SUFFIX}"):
+        with suppress(JournalError):  # drained meanwhile, or nobody can read it
+            _, frames = read_segment(path)
+            found.update(channel.run_uuid for channel in frames.channels.values())
+            found.update(run.uuid for run in decode(frames.events)[0])
+    return frozenset(found)
 
 
 def _uuids(connection: sqlite3.Connection, query: str) -> frozenset[str]:
