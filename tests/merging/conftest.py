@@ -53,6 +53,18 @@ def _content_of(db, run):
     }
 
 
+def is_sound(path):
+    """Tell whether SQLite finds nothing wrong, and no row has lost another one."""
+    with closing(sqlite3.connect(path)) as connection:
+        whole = connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return whole and not connection.execute("PRAGMA foreign_key_check").fetchall()
+
+
+def ending(run):
+    """Return how a run of `read_content` has ended."""
+    return (run["status"], run["ended_by"])
+
+
 @pytest.fixture(scope="session")
 def content():
     return read_content

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
-from tracking.errors import BaselineError
+from tracking.errors import BaselineError, StoreError
 from tracking.merging import merge
 from tracking.merging.pending import Stock, merged
+from tracking.merging.store import MergingDBManager
 from tracking.model import Summary
 from tracking.regression import Kind, Pending, PendingTest, Sample, load_pending, save_pending
 from tracking.summary import summarize
@@ -128,6 +129,23 @@ def test_a_failure_leaves_what_is_pending_as_it_was(tmp_path, shards, monkeypatc
     monkeypatch.undo()
     (found,) = merge(shards, out)
     assert found.n_pending == 2
+
+
+def test_a_failure_after_the_commit_leaves_it_with_the_runs_it_came_with(
+    tmp_path, shards, monkeypatch
+):
+    out = tmp_path / "out" / "pytest.db"
+    merge(shards[:1], out)
+    take = MergingDBManager.take
+
+    def take_and_fail(*arguments, **named):
+        take(*arguments, **named)
+        raise StoreError("look after the disk")
+
+    monkeypatch.setattr(MergingDBManager, "take", take_and_fail)
+    with pytest.raises(StoreError, match="disk"):
+        merge(shards, out)
+    assert len(load_pending(tmp_path / "out" / "pytest.pending.json").tests) == 2
 
 
 def test_a_pending_file_that_cannot_be_read_is_named_before_anything_is_written(tmp_path, shards):

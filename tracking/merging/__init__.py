@@ -188,9 +188,19 @@ class _Merge:
         try:
             self._write_runs()
         except BaseException:
-            if self._pending != self._pending_before:
+            if self._pending != self._pending_before and not self._is_written():
                 save_pending(_pending_file(self._out), self._pending_before)
             raise
+
+    def _is_written(self) -> bool:
+        """Tell whether all was committed before something failed."""
+        if not self._out.exists():
+            return False
+        with closing(MergingDBManager(self._out, is_read_only=True)) as db:
+            forms = {run.uuid: run.form for run in db.held_runs()}
+        return all(
+            run.uuid in forms and run.form <= forms[run.uuid] for runs in self._plan for run in runs
+        )
 
     def _write_runs(self) -> None:
         parts = [part for part in zip(self._sources, self._plan, strict=True) if part[1]]
