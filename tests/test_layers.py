@@ -189,6 +189,18 @@ ALLOWED = {
         *("columns", "connection", "errors", "experiment_db", "journal", "model", "records"),
         *("recovery", "snapshot", "summary", "tail"),
     },
+    "merging": {
+        *("arguments", "errors", "filesystem", "merging.pending", "merging.plan"),
+        *("merging.shards", "merging.store", "recovery", "regression"),
+    },
+    "merging.pending": {"errors", "regression"},
+    "merging.plan": {"model"},
+    "merging.shards": {
+        *("connection", "errors", "journal", "merging.store", "recovery", "schema", "snapshot"),
+    },
+    "merging.store": {
+        *("connection", "errors", "events", "experiment_db", "journal", "merging.plan", "model"),
+    },
     "original_views": set(),
     "queries": set(),
     "queries.accepted": {"model", "regression"},
@@ -226,6 +238,7 @@ ALLOWED = {
         *("details", "queries.accepted"),
     },
     "cli.imports": {"cli.options", "cli.output", "importers"},
+    "cli.merge": {"cli.options", "cli.output", "merging"},
     "cli.options": {"errors"},
     "cli.output": {"cli.table", "errors", "report.words"},
     "cli.references": {"attempts", "errors", "model"},
@@ -247,7 +260,7 @@ ALLOWED = {
     "cli": {
         *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.experiments"),
         *("cli.export", "cli.graphs", "cli.history", "cli.housekeeping", "cli.imports"),
-        *("cli.output", "cli.reports", "cli.runs", "cli.show", "cli.tolerances"),
+        *("cli.merge", "cli.output", "cli.reports", "cli.runs", "cli.show", "cli.tolerances"),
     },
     "cli.diff": {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
@@ -273,7 +286,8 @@ PURE = (
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),
     *("graph.builder", "graph.diff", "graph.export", "graph.fingerprint", "graph.grouping"),
     *("graph.identity", "graph.model", "graph.overview", "graph.renumber", "graph.seed"),
-    *("graph.text", "regression.checks", "regression.comparison"),
+    *("graph.text", "merging.pending", "merging.plan", "regression.checks"),
+    *("regression.comparison",),
     *("regression.direction", "regression.rules", "report.changes", "report.curve", "report.data"),
     *("regression.sampling", "regression.student", "regression.tolerance"),
 )

@@ -29,7 +29,12 @@ def confirmed_by(runs: Sequence[RunInfo]) -> dict[int, RunInfo]:
     """
     judged = {(run.name, run.session): run for run in reversed(runs) if run.verdict}
     found = {run.run_id: judged.get((run.name, run.session)) for run in runs if _is_unjudged(run)}
-    return {run_id: run for run_id, run in found.items() if run is not None and run.run_id < run_id}
+    place = {run.run_id: (run.attempt, run.run_id) for run in runs}
+    return {
+        run_id: run
+        for run_id, run in found.items()
+        if run is not None and place[run.run_id] < place[run_id]
+    }
 
 
 def _is_unjudged(run: RunInfo) -> bool:

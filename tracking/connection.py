@@ -150,6 +150,51 @@ class Connection:
                     " of power may take what was recorded; look after the disk"
                 )
 
+    @contextmanager
+    def attached(self, other: Path) -> Iterator[None]:
+        """Have the tables of another database at hand as `source.<table>`, for reading.
+
+        No lock is taken on it and nothing left beside it: it must not change meanwhile, and have no
+        -wal. Foreign keys are not checked inside: rows are copied together with what they name.
+
+        Raises:
+            StoreError: one of the two cannot be used.
+        """
+        uri = f"{other.absolute().as_uri()}?mode=ro&immutable=1"
+        with self._lock, self._translated_errors():
+            connection = self._opened()
+            connection.execute("ATTACH ? AS source", (uri,))
+            try:
+                connection.execute("PRAGMA foreign_keys = OFF")
+                yield
+            finally:
+                if connection is self._connection:  # else closed
+                    connection.execute("PRAGMA foreign_keys = ON")
+                    connection.execute("DETACH source")
+
+    def put_in_place(self, made: Path) -> bool:
+        """Have a database that was made elsewhere become this one, at once and durably.
+
+        Args:
+            made: on the same file system; nobody has it open.
+
+        Returns:
+            False where there is one by now; then nothing has changed.
+
+        Raises:
+            StoreBusyError: others held the lock for too long.
+            StoreError: the file system refused.
+        """
+        with self._lock, self._translated_errors():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._exclusively():
+                if self.path.exists():
+                    return False
+                filesystem.flush(made)
+                made.rename(self.path)
+                filesystem.flush(self.path.parent)
+        return True
+
     def compact(self) -> None:
         """Rewrite the database without the room that deleted rows have left.
 
@@ -422,7 +467,8 @@ class Connection:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path,
+            self.path.as_uri(),
+            uri=True,  # so that `attached` may use one
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,

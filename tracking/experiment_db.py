@@ -269,13 +269,10 @@ class ExperimentDBManager:
         """
         with self._db.writing() as connection:
             (run_id,) = self._run_row(connection, run_id)
-            records.delete_records(connection, run_id)
-            for table in schema.MEDIA_TABLES:
-                connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
             connection.execute(
                 "INSERT INTO deleted_runs (uuid) SELECT uuid FROM runs WHERE id = ?", (run_id,)
             )
-            connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+            remove_run(connection, run_id)
 
     def compact(self) -> None:
         """Give back to the file system what deleted runs have left free.
@@ -888,6 +885,14 @@ def _insert_run(connection: sqlite3.Connection, run: NewRun) -> int:
         ),
     )
     return int(cursor.lastrowid or 0)
+
+
+def remove_run(connection: sqlite3.Connection, run_id: int) -> None:
+    """Remove a run and all its data within the caller's transaction; it may come back."""
+    records.delete_records(connection, run_id)
+    for table in schema.MEDIA_TABLES:
+        connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
+    connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
 
 def _learn_of_run(connection: sqlite3.Connection, run: NewRun) -> None:

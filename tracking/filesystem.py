@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
 import re
+import shutil
 import stat
+import tempfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # Here neither a WAL database nor a mapped journal can lie. SQLite's WAL needs memory shared among
 # all who use the file, which other machines cannot have (sqlite.org/wal.html); a map over such a
@@ -78,8 +83,49 @@ def replace_file(target: Path, content: bytes) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(target.parent, os.O_RDONLY)
+    flush(target.parent)
+
+
+def flush(path: Path) -> None:
+    """Have the disk take a file, or the names in a folder.
+
+    Raises:
+        OSError: it could not be done.
+    """
+    fd = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(fd)
     finally:
-        os.close(folder)
+        os.close(fd)
+
+
+@contextmanager
+def working_folder(beside: Path, purpose: str) -> Iterator[Path]:
+    """Give a folder for what is being made, which is removed afterwards.
+
+    Those that processes have left there that died are removed too.
+
+    Args:
+        beside: the folder it lies in; made if need be.
+        purpose: a word for its name.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    prefix = f".{purpose}-"
+    beside.mkdir(parents=True, exist_ok=True)
+    for old in beside.glob(f"{glob.escape(prefix)}*"):
+        with suppress(OSError), _locked(old):
+            shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=beside) as name, _locked(Path(name)):
+        yield Path(name)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)

@@ -98,7 +98,7 @@ def recover(db: ExperimentDBManager) -> Recovery:
     torn: dict[Path, str] = {}
     for path in found:
         try:
-            n_drained, n_damaged, words = _drain(db, path)
+            n_drained, n_damaged, words = drain(db, path)
         except NewerFormatError as error:
             newer.append(str(error))
             continue
@@ -196,7 +196,17 @@ def _is_hidden(pid: int) -> bool:
     return False
 
 
-def _drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, LastWords]:
+def drain(db: ExperimentDBManager, path: Path) -> tuple[int, int, LastWords]:
+    """Store what a segment holds that a database does not; the segment stays as it is.
+
+    Returns:
+        How many records were stored, how many are damaged, and what the segment tells about the end
+        of its process.
+
+    Raises:
+        JournalError: it cannot be read.
+        StoreError: the database cannot be written.
+    """
     header, frames = journal.read_segment(path)
     n_drained = 0
 

@@ -62,7 +62,14 @@ def gather_runs(
     Raises:
         StoreError: the experiment cannot be read.
     """
-    runs = db.find_runs(session=session)
+    return _gathered(db, db.find_runs(session=session), tests)
+
+
+def _gathered(
+    db: ExperimentDBManager,
+    runs: Sequence[RunInfo],
+    tests: Iterable[tuple[TestReport, str, Sequence[Sample]]],
+) -> list[TestReport]:
     latest = _latest(runs)
     inside = db.nested_runs(runs[-1].started_at) if runs else []
     room = Room()
@@ -93,13 +100,17 @@ def _latest(runs: Sequence[RunInfo]) -> dict[str, RunInfo]:
 
 
 def stored_report(
-    db: ExperimentDBManager, session: str | None = None, *, started_in: Path | None = None
+    db: ExperimentDBManager,
+    session: str | Sequence[str] | None = None,
+    *,
+    started_in: Path | None = None,
 ) -> ReportData:
     """Report a session as its experiment and the baseline files have it now.
 
     Args:
         db: the experiment.
-        session: which one; the last by default.
+        session: which one; the last by default. Several are reported as one, as shards are that
+            were merged; of a test that is in more than one the newest run counts.
         started_in: the folder that files are named from; the present one by default.
 
     Raises:
@@ -107,10 +118,13 @@ def stored_report(
         StoreError: the experiment cannot be read.
     """
     folder = started_in or Path.cwd()
-    session = session or db.last_session()
-    runs = db.find_runs(session=session) if session else []
-    if not runs or session is None:
-        raise RunNotFoundError(f"of session {session}" if session else "of a test", db.db_path)
+    asked = [session or db.last_session()] if isinstance(session, str | None) else session
+    sessions = [one for one in asked if one]
+    runs = [run for one in sessions for run in db.find_runs(session=one)]
+    runs.sort(key=lambda run: run.started_at, reverse=True)
+    if not runs:
+        name = f"of session {', '.join(sessions)}" if sessions else "of a test"
+        raise RunNotFoundError(name, db.db_path)
     latest = _latest(runs)
     store = _Stored(db, folder)
     # A test that has come to its end has an outcome, whatever it was.
@@ -120,9 +134,9 @@ def stored_report(
         created_at=runs[-1].started_at,
         experiment=db.db_path.stem,
         database=os.path.relpath(db.db_path, folder),
-        session=session,
+        session=sessions[0] if len(sessions) == 1 else None,
         environment=runs[0].environment or {},
-        tests=gather_runs(db, session, tests),
+        tests=_gathered(db, runs, tests),
         deaths=[Death(run.name, run.ended_by or "") for run in died],
         problems=store.problems,
     )

@@ -34,3 +34,8 @@ def test_runs_under_fresh_seeds_belong_to_the_one_they_confirm():
 def test_other_runs_without_a_verdict_stand_for_themselves(others):
     assert confirmed_by(others) == {}
     assert without_confirmations(others) == others
+
+
+def test_the_order_of_attempts_counts_where_runs_got_their_numbers_late():
+    runs = [info(1, attempt=2, **FRESH), info(3, attempt=3, **FRESH), info(2, attempt=1, **JUDGED)]
+    assert {one: run.run_id for one, run in confirmed_by(runs).items()} == {1: 2, 3: 2}

@@ -193,6 +193,27 @@ def test_without_a_session_there_is_nothing_to_report(tracker):
         stored_report(tracker.db_manager, "abc")
 
 
+def test_several_sessions_are_reported_as_one_by_the_newest_run_of_each_test(tracker):
+    for name, session, verdict in (
+        ("x", "a", "within"),
+        ("y", "b", "identical"),
+        ("x", "c", "improved"),
+    ):
+        tracker.start_run(name, session=session)
+        tracker.end_run(outcome="passed", phase="call", verdict=verdict)
+
+    def verdicts(*sessions):
+        report = stored_report(tracker.db_manager, sessions)
+        assert report.session == (sessions[0] if len(sessions) == 1 else None)
+        return {test.nodeid: test.verdict for test in report.tests}
+
+    assert verdicts("a", "b") == {"x": "within", "y": "identical"}
+    assert verdicts("c", "a", "b") == verdicts("a", "b", "c") == {"x": "improved", "y": "identical"}
+    assert verdicts("b") == {"y": "identical"}
+    with pytest.raises(RunNotFoundError, match="of session d, e"):
+        verdicts("d", "e")
+
+
 def test_a_damaged_comparison_is_said_and_the_test_is_still_there(tracker):
     for session, comparison in (("a", "{}"), ("b", None)):
         tracker.start_run("x.py::t", session=session)

@@ -23,6 +23,7 @@ import pytest
 import tracking
 from tracking import ExperimentDBManager, JournalError, StoreError, Tracker, filesystem
 from tracking.cli import main as sgtrack
+from tracking.merging import merge
 
 REPOSITORY = Path(tracking.__file__).parents[1]
 DISK_BYTES = 2 << 20
@@ -321,6 +322,48 @@ def test_a_wal_on_a_read_only_file_system_is_read_or_refused_never_overlooked(
                 db.get_all_runs()
         db.close()
     assert stored(disk).keys() == {"in the wal", "known"}
+
+
+def test_shards_on_a_read_only_file_system_are_merged(disk, tmp_path):
+    record_some(disk)
+    (disk / "wal").mkdir()
+    tracker = Tracker(tmp_path / "recording")
+    tracker.set_experiment("e")
+    tracker.start_run("in the wal")
+    tracker.record("loss", 0.0, 0)
+    tracker.get_metrics(1)
+    tracker.record("loss", 1.0, 1)
+    for suffix in ("", "-wal"):
+        shutil.copy(tmp_path / "recording" / f"e.db{suffix}", disk / "wal")
+    shutil.copytree(tmp_path / "recording" / "e.journal", disk / "wal" / "e.journal")
+    (tmp_path / "out").mkdir()
+    with read_only(disk):
+        merge([disk / "e.db", disk / "wal" / "e.db"], tmp_path / "out" / "e.db")
+    tracker.end_run()
+    tracker.close()
+    assert stored(tmp_path / "out") == {
+        "known": ("completed", [0, 1, 2]),
+        "in the wal": ("failed", [0, 1]),  # nobody holds the copy of its segment
+    }
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_disk_too_small_for_what_is_merged_has_what_it_had(disk, tmp_path, is_there):
+    record_some(tmp_path / "small")
+    tracker = Tracker(tmp_path / "large")
+    tracker.set_experiment("e")
+    with tracker.run("large"):
+        for step in range(150_000):
+            tracker.record("loss", 0.0, step)
+    tracker.close()
+    if is_there:
+        merge([tmp_path / "small" / "e.db"], disk / "e.db")
+    with pytest.raises(StoreError):
+        merge([tmp_path / "large" / "e.db"], disk / "e.db")
+    assert (disk / "e.db").exists() is is_there
+    if is_there:
+        assert stored(disk) == {"known": ("completed", [0, 1, 2])}
+    assert list(disk.glob(".*")) == []
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ from pathlib import Path
 
 import pytest
 
-from tracking import Tracker, schema
+from tracking import ExperimentDBManager, Tracker, schema
+from tracking.merging import merge
+from tracking.regression import Kind, Pending, PendingTest, Sample, load_pending, save_pending
 
 ORIGINAL = Path(__file__).parents[1] / "assets" / "original.db"
 WRITING = "/^(pwrite64|write|ftruncate|fallocate|fdatasync|fsync|rename.*|unlink.*)$"
@@ -98,6 +100,14 @@ db.init_exp_db()
 db.close()
 """
 
+MERGING = """
+import sys
+from pathlib import Path
+from tracking.merging import merge
+folder = Path(sys.argv[1])
+merge([folder / "dead" / "e.db", folder / "ended" / "e.db"], folder / "e.db")
+"""
+
 
 def prepare_nothing(children, folder):
     folder.mkdir()
@@ -119,6 +129,27 @@ def prepare_a_dead_process(children, folder):
 def prepare_a_database_of_the_original(children, folder):
     folder.mkdir()
     shutil.copy(ORIGINAL, folder / "e.db")
+
+
+def prepare_shards(children, folder):
+    """A shard whose process died, and one that has ended, with something pending."""
+    folder.mkdir()
+    prepare_a_dead_process(children, folder / "dead")
+    tracker = Tracker(folder / "ended")
+    tracker.set_experiment("e")
+    with tracker.run("ended"):
+        for step in range(20):
+            tracker.record("loss", step / 2, step)
+    summaries = tracker.db_manager.read_summaries(1)
+    tracker.close()
+    sample = Sample(summaries, {}, {}, None)
+    test = PendingTest("ended", {"loss": Kind.NEW}, (sample,))
+    save_pending(folder / "ended" / "e.pending.json", Pending("..", {("b.json", "t"): test}))
+
+
+def prepare_shards_and_what_was_merged_before(children, folder):
+    prepare_shards(children, folder)
+    merge([folder / "dead" / "e.db"], folder / "e.db")
 
 
 def check_records(store):
@@ -164,6 +195,27 @@ def check_adopted(store):
         assert contents(connection) == contents_of_adopted()
 
 
+def check_merged(store):
+    """It is as it was or holds everything; to merge again completes it, and leaves nothing over."""
+    if store.path.exists():
+        with closing(ExperimentDBManager(store.path, is_read_only=True)) as db:
+            found = {run.name: run.num_records for run in db.get_all_runs()}
+        merged_before = {"outer": [20], "inner": [20]}
+        assert found in (merged_before, {**merged_before, "ended": [20]})
+    for _ in range(2):
+        merge([store.folder / "dead" / "e.db", store.folder / "ended" / "e.db"], store.path)
+        store.check()
+        assert Counter(store.records()) == Counter(
+            [(step, step / 2) for step in (*range(40), *range(20))]
+        )
+        assert {(run.name, run.status, run.ended_by) for run in store.runs()} == {
+            *(("outer", "failed", "killed"), ("inner", "failed", "killed")),
+            ("ended", "completed", "finished"),
+        }
+        assert len(load_pending(store.folder / "e.pending.json").tests) == 1
+        assert list(store.folder.glob(".sgtrack-merge-*")) == []
+
+
 def open_experiment(folder):
     tracker = Tracker(folder)
     tracker.set_experiment("e")
@@ -201,6 +253,8 @@ SCENARIOS = {
     "record and drain": (prepare_nothing, RECORDING, check_records),
     "retire segments": (prepare_an_empty_experiment, RETIRING, check_records),
     "recover": (prepare_a_dead_process, RECOVERING, check_recovered),
+    "merge": (prepare_shards, MERGING, check_merged),
+    "merge more": (prepare_shards_and_what_was_merged_before, MERGING, check_merged),
     "adopt": (prepare_a_database_of_the_original, ADOPTING, check_adopted),
 }
 

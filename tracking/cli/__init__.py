@@ -17,6 +17,7 @@ from tracking.cli import (
     history,
     housekeeping,
     imports,
+    merge,
     reports,
     runs,
     show,
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["FOUND", "OK", "TROUBLE", "USAGE", "main"]
 
 _ROOMS = (
-    *(runs, show, diff, history, graphs, reports, export, imports, experiments, baselines),
-    *(tolerances, housekeeping, board),
+    *(runs, show, diff, history, graphs, reports, export, imports, merge, experiments),
+    *(baselines, tolerances, housekeeping, board),
 )
 
 

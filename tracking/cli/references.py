@@ -108,6 +108,22 @@ def resolve_session(reference: str, runs: Sequence[RunInfo]) -> str:
     return fitting[0]
 
 
+def newest_sessions(runs: Sequence[RunInfo], n: int) -> list[str]:
+    """Return the identities of the newest sessions, the newest first.
+
+    Args:
+        runs: all runs of the experiment, the newest first.
+        n: how many at most.
+
+    Raises:
+        TrackingError: there is none.
+    """
+    sessions = list(dict.fromkeys(run.session for run in runs if run.session))[:n]
+    if not sessions:
+        raise TrackingError("no run belongs to a session")
+    return sessions
+
+
 def _list(names: Iterable[str]) -> str:
     listed = list(names)
     more = len(listed) - _MOST_LISTED

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracking import TrackingError, stored_report, write_report
-from tracking.cli.options import add_command, add_json, add_store
+from tracking.cli.options import add_command, add_json, add_store, count, parsed_by
 from tracking.cli.output import FOUND, OK, UNBOUNDED, is_watched, say, write
-from tracking.cli.references import resolve_session
+from tracking.cli.references import newest_sessions, resolve_session
 from tracking.cli.store import reading
 from tracking.report import lines, render
 from tracking.report.json_report import load
@@ -34,8 +34,15 @@ def add_to(commands: Commands) -> None:
         metavar="REPORT.json",
         help="a report that was written before (default: the experiment tells)",
     )
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--session", default="last", help="last, or the beginning of a session's uuid"
+    )
+    which.add_argument(
+        "--last",
+        type=parsed_by(count),
+        metavar="N",
+        help="the N newest sessions as one, as shards that were merged",
     )
     parser.add_argument(
         "-o",
@@ -77,6 +84,8 @@ def _data(options: argparse.Namespace) -> ReportData:
         except (OSError, UnicodeDecodeError) as error:
             raise TrackingError(f"{options.source} cannot be read: {error}") from error
     with reading(options) as db:
+        if options.last is not None:
+            return stored_report(db, newest_sessions(db.find_runs(), options.last))
         session = options.session
         known = None if session == "last" else resolve_session(session, db.find_runs())
         return stored_report(db, known)
