@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _PORTS = (8000, 8001, 8080, 8765, 8888, 0)
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]+")  # what needs no quotes, in an address or a cookie
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  # with a token only
 _NICENESS = 10  # tests come first
 
@@ -74,8 +75,10 @@ class Server:
                     f"--allow-host {one} is no host; give what browsers show before the first /,"
                     " as board.example.org or board.example.org:8443"
                 )
-        if settings.token == "":
-            raise BoardError("--token is empty; leave it away to have one made")
+        if settings.token is not None and not _TOKEN.fullmatch(settings.token):
+            raise BoardError(
+                "--token has to be of letters, digits and -._~; without it one is made"
+            )
         self._socket = _listening(host, settings.port)
         self.port: int = self._socket.getsockname()[1]
         self.token = settings.token
@@ -93,6 +96,18 @@ class Server:
             cookie=f"sgtrack_board_{self.port}",  # cookies know no ports
         )
         self._board = Board(settings.folder, policy)
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                self._board.app,
+                access_log=False,  # addresses may hold the token
+                log_level="warning",
+                server_header=False,
+                ws="none",
+                proxy_headers=False,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        self._uvicorn.board = self._board
 
     def addresses(self) -> list[str]:
         """Return where it can be reached, this machine's own address first."""
@@ -100,20 +115,13 @@ class Server:
         return [f"http://{name}:{self.port}{end}" for name in self._reachable]
 
     def serve(self) -> None:
-        """Answer until the process is told to stop."""
+        """Answer until the process is told to stop, or another thread says so."""
         os.nice(_NICENESS)
-        config = uvicorn.Config(
-            self._board.app,
-            access_log=False,  # addresses may hold the token
-            log_level="warning",
-            server_header=False,
-            ws="none",
-            proxy_headers=False,
-            timeout_graceful_shutdown=3,
-        )
-        server = _Uvicorn(config)
-        server.board = self._board
-        server.run(sockets=[self._socket])
+        self._uvicorn.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Have `serve` return."""
+        self._uvicorn.should_exit = True
 
     def close(self) -> None:
         """Listen no more."""
