@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_TIMEOUT_S = 10.0
+_ONE_WAIT_MS = 100
 """How long we wait for other processes before giving up with `StoreBusyError`."""
 
 _CHECKPOINT_FROM_BYTES = 32 << 20  # each costs two flushes, some 6 ms
@@ -245,7 +246,7 @@ class Connection:
                         self._translated_errors(),
                         self._exclusively(),
                     ):
-                        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                        _empty_wal(connection)
             finally:
                 self._close_lock_file()
 
@@ -642,6 +643,21 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         raise
+
+
+def _empty_wal(connection: sqlite3.Connection) -> None:
+    """Move the -wal into the database, waiting for readers that came before.
+
+    SQLite waits for a reader's slot, and later readers may share that slot for ever: after a short
+    while it is better asked anew, which slots are in the way.
+    """
+    connection.execute(f"PRAGMA busy_timeout = {_ONE_WAIT_MS}")
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_busy or time.monotonic() > give_up_at:
+            return
+        time.sleep(0.001)  # other programs' checkpoints are not waited for
 
 
 def _code(error: Exception) -> int:

@@ -410,6 +410,32 @@ def test_a_writer_closes_its_database_while_readers_come_and_go(tracker, experim
     assert (tmp_path / "e.db").stat().st_size >= before
 
 
+def test_a_reader_that_took_over_the_slot_of_an_earlier_one_is_not_waited_for(tracker, tmp_path):
+    """SQLite would wait as long as somebody is there: readers may hand the slot on for ever."""
+    tracker.start_run("live")
+
+    def begin():
+        reader = sqlite3.connect(tmp_path / "e.db", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM runs").fetchone()
+        return reader
+
+    reader = begin()
+    tracker.end_run()
+    closer = threading.Thread(target=tracker.close)
+    closer.start()
+    time.sleep(0.05)  # it waits for the reader now
+    reader.close()
+    reader = begin()
+    while closer.is_alive():
+        following = begin()
+        reader.close()
+        reader = following
+        closer.join(0.002)
+    assert (tmp_path / "e.db-wal").stat().st_size == 0
+    reader.close()
+
+
 # The database
 
 
