@@ -1,0 +1,8 @@
+"""The shared store: runs of many experiments and machines in PostgreSQL.
+
+A run comes here whole, out of the experiment it was recorded in, and in one transaction: it is
+there once, in its most complete form, or not at all. What the store holds of a run is what the
+experiment holds of it; only numbers of runs differ.
+
+Needs psycopg 3, the extra `postgres`.
+"""

@@ -1,0 +1,118 @@
+"""Where a store is, and connections to it. No message names what opens it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tracking.errors import InvalidArgumentError, MissingDependencyError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg import Connection
+
+_SCHEMES = ("postgresql://", "postgres://")
+_CONNECT_TIMEOUT_S = 10
+_SETTINGS = {"application_name": "pytest-sgtrack", "client_encoding": "UTF8"}
+_SHOWN = ("user", "host", "port", "dbname")
+_LINES = re.compile(r"\s*\n\s*")
+
+
+class Address:
+    """A PostgreSQL database that is, or will be, a store.
+
+    Printed, it shows neither password nor parameters.
+
+    Args:
+        url: as libpq takes it, `postgresql://user@host:port/database?sslmode=verify-full`. What it
+            leaves open comes from the usual places: PGPASSWORD and its like, a password file, a
+            service file.
+
+    Raises:
+        InvalidArgumentError: it is no such URL.
+        MissingDependencyError: psycopg is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._parameters = _parsed(url)
+
+    def __str__(self) -> str:
+        user, host, port, dbname = (str(self._parameters.get(key) or "") for key in _SHOWN)
+        # libpq takes several hosts, and a folder of sockets for one.
+        places = ",".join(filter(None, host.split(",")))
+        return "".join(
+            ("postgresql://", user and f"{user}@", places, port and f":{port}", f"/{dbname}")
+        )
+
+    def __repr__(self) -> str:
+        return f"Address({str(self)!r})"
+
+    def connect(self) -> Connection[Any]:
+        """Open a connection that commits each statement where nothing else is asked for.
+
+        Raises:
+            StoreError: nobody answers there, or we are not let in.
+        """
+        import psycopg
+
+        timeout = {"connect_timeout": _CONNECT_TIMEOUT_S}
+        with self.translated("cannot be reached"):
+            connection = psycopg.connect(
+                **{**timeout, **self._parameters, **_SETTINGS},
+                autocommit=True,
+            )
+            encoding = connection.info.parameter_status("server_encoding")
+            if encoding != "UTF8":
+                connection.close()
+                raise StoreError(
+                    f"{self} has the encoding {encoding}; create the store's database with UTF8"
+                )
+        return connection
+
+    @contextmanager
+    def translated(self, problem: str) -> Iterator[None]:
+        """Turn the driver's errors into ours.
+
+        Args:
+            problem: what it means for the store, as `cannot be reached`.
+        """
+        import psycopg
+
+        try:
+            yield
+        except psycopg.Error as error:
+            cause = _LINES.sub("; ", str(error).strip()) or type(error).__name__
+            raise StoreError(f"{self} {problem}: {self._without_secrets(cause)}") from error
+
+    def _without_secrets(self, text: str) -> str:
+        for key, value in self._parameters.items():
+            if key not in _SHOWN and isinstance(value, str) and "password" in key:
+                text = text.replace(value, "***")
+        return text
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    if not url.startswith(_SCHEMES):
+        scheme = url.partition("://")[0] if "://" in url else None
+        found = f"one of {scheme}" if scheme else "something else"
+        raise InvalidArgumentError(
+            "store", f"expected a URL as postgresql://user@host/database, got {found}"
+        )
+    try:
+        import psycopg
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a store in PostgreSQL needs psycopg; install pytest-sgtrack[postgres]"
+        ) from error
+    try:
+        return dict(conninfo_to_dict(url))
+    except psycopg.ProgrammingError:
+        # libpq's message quotes the whole of it, password included.
+        raise InvalidArgumentError(
+            "store",
+            "is no URL that libpq understands: percent-encode special characters in user and"
+            " password, and check the names of parameters",
+        ) from None
