@@ -15,6 +15,7 @@ from benchmarks import (
     plugin_off,
     plugin_on,
     processes,
+    pushing,
     record,
     runs,
     summary,
@@ -36,6 +37,7 @@ _TOPICS = {
     "runs": runs.rows,
     "board": board.rows,
     "graphs": graphs.rows,
+    "store": pushing.rows,
 }
 _BUILD = ROOT / "build" / "benchmarks"  # on the disk of the checkout: /tmp may be in memory
 _QUICK = "A quick run, to see that everything works: its figures and verdicts mean nothing."
