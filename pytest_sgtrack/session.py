@@ -13,6 +13,7 @@ from _pytest.runner import runtestprotocol
 
 from pytest_sgtrack import terminal
 from pytest_sgtrack.baselines import prune, write_baselines, write_pending
+from pytest_sgtrack.delivery import deliver
 from pytest_sgtrack.fixtures import throwaway_tracker
 from pytest_sgtrack.gate import (
     FAIL,
@@ -87,6 +88,7 @@ class SessionPlugin:
         self._trouble: list[str] = []  # with the store, beside that of single tests
         self.notices: list[str] = []
         self._reports: list[str] = []
+        self._pushed = ""
         worker_input = getattr(config, "workerinput", None)
         self._is_worker = worker_input is not None
         if worker_input is not None:
@@ -437,12 +439,28 @@ class SessionPlugin:
         # Which file cannot be read its tests say.
         self._unused, _ = self._collection.unused(self._gate.entries_of)
         self._write_reports()
+        is_left = not self._push()
         if self._problems:
             session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
-        elif (is_incomplete and (self._settings.is_strict or self._settings.is_ci)) or (
-            self._unused and self._settings.on_unused == "fail"
+        elif (
+            (is_incomplete and (self._settings.is_strict or self._settings.is_ci))
+            or (is_left and self._settings.is_strict)
+            or (self._unused and self._settings.on_unused == "fail")
         ):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def _push(self) -> bool:
+        """Bring what was recorded into the shared store, if there is one; tell whether it is there.
+
+        What cannot be brought now waits in the experiment: no test is the worse for it.
+        """
+        store = self._settings.store
+        if store is None or self._config.option.collectonly:
+            return True
+        database = os.path.relpath(self._settings.database, self._config.invocation_params.dir)
+        self._pushed, problem = deliver(self._settings.database, store, database)
+        self.notices += [problem] * bool(problem)
+        return not problem
 
     def _write_reports(self) -> None:
         end = self._end()
@@ -493,7 +511,7 @@ class SessionPlugin:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Sum up: all verdicts, what was written, how to accept."""
         data = self._end().report()
-        terminal.summarize(terminalreporter, data, self._reports)
+        terminal.summarize(terminalreporter, data, self._reports, self._pushed)
         if self._settings.github:
             for annotation in github_annotations(data):
                 terminalreporter.write_line(annotation)

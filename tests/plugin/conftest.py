@@ -99,7 +99,7 @@ class Project:
         self._monkeypatch = monkeypatch
         self._known_baselines = known_baselines
         self.path = pytester.path
-        for name in ("CI", "PYTEST_ADDOPTS", "PYTHONHASHSEED"):
+        for name in ("CI", "PYTEST_ADDOPTS", "PYTHONHASHSEED", "SGTRACK_STORE"):
             monkeypatch.delenv(name, raising=False)
         self.ini()
 

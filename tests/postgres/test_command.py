@@ -34,7 +34,7 @@ def experiments(tmp_path, record, monkeypatch):
 
 
 def shown(store):
-    return re.sub(r":[^:@]*@", "@", store)
+    return re.sub(r"(//\w+):[^@]*@", r"\1@", store)
 
 
 def test_runs_that_were_pushed_are_counted(sgtrack, store, experiments):
