@@ -4,12 +4,14 @@
      "action": "fail", "n_samples": 1, "notes": [],
      "checks": [{"metric": "loss", "statistic": "tail", "verdict": "regressed", ...}]}
 
-Of a check what is None or empty is left out.
+Of a check what is None or empty is left out. Where runs are a baseline for later ones, "sample" is
+the text of what this one recorded, and "accepted" says that it was accepted whatever the verdict.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,6 +19,9 @@ from tracking.model import Direction, Verdict, decode_number, encode_number
 from tracking.regression.checks import Check
 
 FORMAT_VERSION = 1
+
+STORE = "store:"
+"""What a baseline begins with that is no file but the history of a branch, as `store:main`."""
 
 _NUMBERS = ("baseline", "current", "allowance", "detectable")
 _CHECK_FIELDS = tuple(field.name for field in fields(Check))
@@ -29,10 +34,14 @@ class Compared:
     Attributes:
         checks: what was compared.
         action: what the verdict did to the test: pass, show, warn or fail.
-        baseline: the baseline file, as seen from the folder of the experiment.
+        baseline: the baseline file, as seen from the folder of the experiment; or `STORE` and a
+            branch.
         key: name of the test in it.
         n_samples: how many samples it had of the test.
         notes: what else a reader has to know, a line each.
+        sample: what the run recorded, as `history.sample_as_text` gives it; empty where no later
+            run is compared with it.
+        is_accepted: whether it was accepted whatever the verdict.
     """
 
     checks: tuple[Check, ...]
@@ -41,6 +50,17 @@ class Compared:
     key: str
     n_samples: int = 0
     notes: tuple[str, ...] = ()
+    sample: str = ""
+    is_accepted: bool = False
+
+
+def seen_from(baseline: str, folder: str | os.PathLike[str] = ".") -> str:
+    """Return what to call a baseline in a folder: a file by its way from there.
+
+    >>> seen_from("store:main"), seen_from("/a/b.json", "/a/c")
+    ('store:main', '../b.json')
+    """
+    return baseline if baseline.startswith(STORE) else os.path.relpath(baseline, folder)
 
 
 def dump_comparison(compared: Compared) -> str:
@@ -53,6 +73,8 @@ def dump_comparison(compared: Compared) -> str:
         "n_samples": compared.n_samples,
         "notes": compared.notes,
         "checks": [check_as_plain(check) for check in compared.checks],
+        **({"sample": compared.sample} if compared.sample else {}),
+        **({"accepted": True} if compared.is_accepted else {}),
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -74,6 +96,8 @@ def parse_comparison(text: str) -> Compared:
             key=content["key"],
             n_samples=content["n_samples"],
             notes=tuple(content["notes"]),
+            sample=content.get("sample", ""),
+            is_accepted=content.get("accepted", False),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"no comparison: {error!r}") from error
