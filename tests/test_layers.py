@@ -223,14 +223,19 @@ ALLOWED = {
         *("report.changes", "report.curve", "report.data"),
     },
     "graph.marks": {"graph.diff"},
-    "merging.content": {"columns", "merging.store"},
+    "merging.content": {"columns", "errors", "merging.store"},
     "postgres": set(),
     "postgres.address": {"errors"},
     "postgres.chunks": {"columns", "postgres.schema"},
     "postgres.identities": set(),
     "postgres.schema": {"errors"},
     "postgres.writing": {
-        *("merging.plan", "model", "postgres.chunks", "postgres.identities", "postgres.schema"),
+        *("merging.content", "merging.plan", "model", "postgres.chunks", "postgres.identities"),
+        "postgres.schema",
+    },
+    "pushing": {
+        *("arguments", "errors", "filesystem", "merging.content", "merging.plan"),
+        *("merging.shards", "postgres.address", "postgres.writing"),
     },
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
@@ -249,6 +254,7 @@ ALLOWED = {
     "cli.imports": {"cli.options", "cli.output", "importers"},
     "cli.merge": {"cli.options", "cli.output", "merging"},
     "cli.options": {"errors"},
+    "cli.push": {"cli.options", "cli.output", "errors", "postgres.address", "pushing"},
     "cli.output": {"cli.table", "errors", "report.words"},
     "cli.references": {"attempts", "errors", "model"},
     "cli.reports": {
@@ -269,7 +275,8 @@ ALLOWED = {
     "cli": {
         *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.experiments"),
         *("cli.export", "cli.graphs", "cli.history", "cli.housekeeping", "cli.imports"),
-        *("cli.merge", "cli.output", "cli.reports", "cli.runs", "cli.show", "cli.tolerances"),
+        *("cli.merge", "cli.output", "cli.push", "cli.reports", "cli.runs", "cli.show"),
+        "cli.tolerances",
     },
     "cli.diff": {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),

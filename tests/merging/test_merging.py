@@ -355,7 +355,7 @@ def test_a_shard_that_is_written_meanwhile_is_not_mixed_from_two_moments(
         take(self, *arguments, **named)
 
     monkeypatch.setattr(MergingDBManager, "take", write_and_take)
-    with pytest.raises(StoreBusyError, match="was changed while it was merged; merge it again"):
+    with pytest.raises(StoreBusyError, match="was changed while it was read; try again"):
         merge(two[:1], out)
     assert dump(out) == before
 

@@ -9,8 +9,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PASSWORD = "correct horse battery"  # with blanks, so that it has to be encoded
 _NOBODY = 65534
@@ -91,16 +96,27 @@ class Server:
     def kill(self) -> None:
         """End it as a loss of power would: nothing is said to anybody."""
         assert self._process is not None
-        # Before the children, or it would start anew by itself.
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-        for pid in (self._process.pid, *map(int, children.split())):
-            with_pid = os.kill
-            try:
-                with_pid(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        self._signal(signal.SIGKILL)
         self._process.wait()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Have it take connections inside, and neither answer nor go away."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        # Itself before its children, or it would start anew by itself.
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        for one in (pid, *map(int, children.split())):
+            with suppress(ProcessLookupError):
+                os.kill(one, number)
 
     def stop(self) -> None:
         """Stop it and remove all it had."""

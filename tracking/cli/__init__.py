@@ -18,6 +18,7 @@ from tracking.cli import (
     housekeeping,
     imports,
     merge,
+    push,
     reports,
     runs,
     show,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["FOUND", "OK", "TROUBLE", "USAGE", "main"]
 
 _ROOMS = (
-    *(runs, show, diff, history, graphs, reports, export, imports, merge, experiments),
+    *(runs, show, diff, history, graphs, reports, export, imports, merge, push, experiments),
     *(baselines, tolerances, housekeeping, board),
 )
 

@@ -59,8 +59,12 @@ class Source(NamedTuple):
         Raises:
             StoreBusyError: it may be of several.
         """
-        if self.signature is not None and signature_of(self.shard) != self.signature:
-            raise _ChangedError(f"{self.shard} was changed while it was merged; merge it again")
+        if self.has_changed():
+            raise _ChangedError(f"{self.shard} was changed while it was read; try again")
+
+    def has_changed(self) -> bool:
+        """Tell whether what was read may be of several moments."""
+        return self.signature is not None and signature_of(self.shard) != self.signature
 
 
 def databases_in(folder: Path) -> list[Path]:
@@ -75,12 +79,13 @@ def is_there(path: Path) -> bool:
     return path.exists() or bool(_segments(path))
 
 
-def prepared(shard: Path, folder: Path) -> Source:
+def prepared(shard: Path, folder: Path, *, looks_at_pages: bool = True) -> Source:
     """Read which runs a shard has.
 
     Args:
         shard: its database; it need not be there where it has segments.
         folder: for a copy, should it need one; it is made.
+        looks_at_pages: whether all of it is looked through for damage, seconds for each gigabyte.
 
     Raises:
         NotAnExperimentError: it is of another program, or of the original.
@@ -92,10 +97,12 @@ def prepared(shard: Path, folder: Path) -> Source:
         raise StoreError(f"there is no experiment at {shard}")
     for _ in range(_MOST_ATTEMPTS):
         with suppress(_ChangedError):
-            return _read_in_place(shard) or _read_copy(shard, folder)
+            return _read_in_place(shard, looks_at_pages) or _read_copy(
+                shard, folder, looks_at_pages
+            )
         shutil.rmtree(folder, ignore_errors=True)
         time.sleep(_PAUSE_S)
-    raise StoreBusyError(f"{shard} is changed all the time; merge it when it is at rest")
+    raise StoreBusyError(f"{shard} is changed all the time; try again when it is at rest")
 
 
 def check_is_ours(shard: Path) -> None:
@@ -109,13 +116,13 @@ def check_is_ours(shard: Path) -> None:
             pass
 
 
-def _read_in_place(shard: Path) -> Source | None:
+def _read_in_place(shard: Path, looks_at_pages: bool) -> Source | None:
     if _segments(shard) or _companions(shard) or not shard.exists():
         return None
     before = signature_of(shard)
     if not is_settled(before):
         raise _ChangedError(f"{shard} is being written")
-    with _judged(shard, shard) as connection:
+    with _judged(shard, shard, looks_at_pages=looks_at_pages) as connection:
         runs = held_runs(connection) if _is_at_rest(connection) else None
     if signature_of(shard) != before:
         raise _ChangedError(f"{shard} was changed while it was read")
@@ -129,7 +136,7 @@ def _is_at_rest(connection: sqlite3.Connection) -> bool:
     return connection.execute(query).fetchone() is None
 
 
-def _read_copy(shard: Path, folder: Path) -> Source:
+def _read_copy(shard: Path, folder: Path, looks_at_pages: bool) -> Source:
     folder.mkdir(parents=True)
     copy = folder / shard.name
     # In this order: who lives now may die while we read, and is left for the next time.
@@ -137,7 +144,7 @@ def _read_copy(shard: Path, folder: Path) -> Source:
     living = {path.stem for path in segments if is_alive(path)}
     if shard.exists():
         _copy_files(shard, copy)
-        with _judged(copy, shard):
+        with _judged(copy, shard, looks_at_pages=looks_at_pages):
             pass
     words: dict[str, LastWords] = {}
     remarks = []

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracking.errors import NewerSchemaError, StoreError
+from tracking.errors import NewerSchemaError, NotAnExperimentError, StoreError
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -27,6 +27,8 @@ RECORDS_A_CHUNK = 330
 RUNS_A_PARTITION = 100_000
 
 _LOCK = int.from_bytes(b"sgtrack\0", "big")  # of all advisory locks, the one of our migrations
+DELETIONS = _LOCK + 1
+"""The advisory lock that keeps pushes and deletions apart."""
 
 _FIRST = f"""
 CREATE SCHEMA sgtrack;
@@ -227,16 +229,50 @@ def version_of(connection: Connection[Any]) -> int:
     return int(row[0] or 0) if row else 0
 
 
-def check_readable(connection: Connection[Any], address: Address) -> None:
-    """Make sure that a store is there, and of a version we know.
+def check_known(connection: Connection[Any], address: Address) -> int:
+    """Make sure that what is there is a store of a version we know; returns that, 0 for none.
 
     Raises:
         NewerSchemaError: a newer version of this library wrote it.
-        StoreError: there is none, or it waits to be brought to our version.
+        NotAnExperimentError: there is a schema of our name that is none of ours.
+        StoreError: it cannot be read.
     """
     with address.translated("cannot be read"):
-        version = version_of(connection)
-    _refuse_newer(version, address)
+        row = connection.execute(_WHAT_IS_THERE).fetchone()
+        is_taken, is_ours = row or (False, False)
+        version = version_of(connection) if is_ours else 0
+    if is_taken and version == 0:
+        raise NotAnExperimentError(
+            f"{address} has a schema sgtrack that is none of pytest-sgtrack's; give it a database"
+            " of its own"
+        )
+    if version > SCHEMA_VERSION:
+        raise NewerSchemaError(
+            f"{address} has schema version {version}; this version of pytest-sgtrack knows up to"
+            f" {SCHEMA_VERSION}: upgrade it to use this store"
+        )
+    return version
+
+
+# By the catalogue, which everybody may read.
+_WHAT_IS_THERE = """
+    SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'sgtrack'),
+           (SELECT count(*) = 3 FROM pg_namespace AS n
+              JOIN pg_class AS c ON c.relnamespace = n.oid
+              JOIN pg_attribute AS a ON a.attrelid = c.oid
+              WHERE n.nspname = 'sgtrack' AND (c.relname, a.attname) IN
+                (('migrations', 'version'), ('runs', 'uuid'), ('chunks', 'wall_times')))
+"""
+
+
+def check_readable(connection: Connection[Any], address: Address) -> None:
+    """Make sure that a store is there, and of our version.
+
+    Raises:
+        NewerSchemaError, NotAnExperimentError: as `check_known`.
+        StoreError: there is none, or it waits to be brought to our version.
+    """
+    version = check_known(connection, address)
     if version == 0:
         raise StoreError(f"{address} holds no store yet; `sgtrack push --store URL` creates it")
     if version < SCHEMA_VERSION:
@@ -252,17 +288,14 @@ def migrate(connection: Connection[Any], address: Address) -> None:
     Each step is committed together with the note that it was taken.
 
     Raises:
-        NewerSchemaError: a newer version of this library wrote it; it is left untouched.
+        NewerSchemaError, NotAnExperimentError: as `check_known`; it is left untouched.
         StoreError: we may not create or change it.
     """
-    with address.translated("cannot be read"):
-        version = version_of(connection)
-    _refuse_newer(version, address)
-    if version == SCHEMA_VERSION:
+    if check_known(connection, address) == SCHEMA_VERSION:
         return
     problem = (
-        "cannot be brought to schema version"
-        f" {SCHEMA_VERSION}; push once as a role that may, see docs/store.md"
+        f"cannot be brought to schema version {SCHEMA_VERSION}; push once as a role that may, see"
+        " docs/store.md"
     )
     with address.translated(problem):
         for number, (name, script) in enumerate(_MIGRATIONS, 1):
@@ -274,11 +307,3 @@ def migrate(connection: Connection[Any], address: Address) -> None:
                 connection.execute(
                     "INSERT INTO sgtrack.migrations (version, name) VALUES (%s, %s)", (number, name)
                 )
-
-
-def _refuse_newer(version: int, address: Address) -> None:
-    if version > SCHEMA_VERSION:
-        raise NewerSchemaError(
-            f"{address} has schema version {version}; this version of pytest-sgtrack knows up to"
-            f" {SCHEMA_VERSION}: upgrade it to use this store"
-        )
