@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from pytest_sgtrack.markers import MarkerSettings
     from pytest_sgtrack.options import Settings
-    from tracking.postgres.history import History
+    from tracking.postgres import History
 
 # What a verdict does to the test: PASS says nothing, SHOW is listed at the end of the session, WARN
 # is listed as a warning, FAIL fails the test.
@@ -255,7 +255,7 @@ class Gate:
         if self._history is not None or settings.branch is None or settings.store is None:
             return
         about = (settings.experiment, settings.branch, frozenset(names), settings.n_history)
-        from tracking.postgres.history import read_history  # few sessions have a store
+        from tracking.postgres import read_history  # few sessions have a store
 
         try:
             self._history = read_history(settings.store, *about)

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracking.postgres.address import Address
+    from tracking.postgres import Address
     from tracking.regression import Patterns
 
 _ACTIONS = ("fail", "warn", "report")
@@ -301,7 +301,7 @@ def _store(said: str) -> Address | None:
     if not url:
         return None
     from tracking import InvalidArgumentError, MissingDependencyError
-    from tracking.postgres.address import Address
+    from tracking.postgres import Address
 
     try:
         return Address(url)

@@ -174,12 +174,6 @@ ALLOWED = {
     "graph.text": {"errors", "graph.builder", "graph.fingerprint", "graph.model"},
     "regression.baseline": {"errors", "regression.reviewed_json", "regression.sample"},
     "regression.pending": {"errors", "model", "regression.reviewed_json", "regression.sample"},
-    "regression": {
-        *("regression.baseline", "regression.checks", "regression.comparison"),
-        *("regression.direction", "regression.graph_rules", "regression.graph_sample"),
-        *("regression.pending", "regression.rules", "regression.sample", "regression.sampling"),
-        *("regression.settings", "regression.student", "regression.tolerance"),
-    },
     "regression.graph_rules": {"errors", "graph.diff", "model", "regression.checks"},
     "regression.graph_sample": {
         *("errors", "graph.fingerprint", "graph.text", "regression.reviewed_json"),
@@ -224,19 +218,28 @@ ALLOWED = {
     },
     "graph.marks": {"graph.diff"},
     "merging.content": {"columns", "errors", "merging.store"},
-    "postgres": set(),
     "postgres.address": {"errors"},
     "postgres.chunks": {"columns", "postgres.schema"},
     "postgres.identities": set(),
     "postgres.schema": {"errors"},
-    "postgres.writing": {
-        *("merging.content", "merging.plan", "model", "postgres.chunks", "postgres.identities"),
-        "postgres.schema",
-    },
     "pushing": {
         *("arguments", "errors", "filesystem", "merging.content", "merging.plan"),
         *("merging.shards", "postgres.address", "postgres.writing"),
     },
+    "postgres": {"postgres.address", "postgres.history"},
+    "postgres.history": {"errors", "postgres.identities", "postgres.schema", "regression"},
+    "postgres.writing": {
+        *("merging.content", "merging.plan", "model", "postgres.chunks", "postgres.identities"),
+        *("postgres.schema", "regression"),
+    },
+    "regression": {
+        *("regression.baseline", "regression.checks", "regression.comparison"),
+        *("regression.direction", "regression.graph_rules", "regression.graph_sample"),
+        *("regression.history", "regression.pending", "regression.rules", "regression.sample"),
+        *("regression.sampling", "regression.settings", "regression.student"),
+        "regression.tolerance",
+    },
+    "regression.history": {"errors", "model", "regression.baseline", "regression.comparison"},
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
     "cli.board": {"", "board.server", "cli.options", "cli.output", "errors"},

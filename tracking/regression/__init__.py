@@ -1,6 +1,7 @@
 """Baselines and the decision whether a run got worse than its own."""
 
 from tracking.regression.baseline import (
+    STORE,
     Entry,
     accepted_entry,
     baseline_path,
@@ -11,17 +12,16 @@ from tracking.regression.baseline import (
     matching_samples,
     parse_baseline,
     save_baseline,
+    seen_from,
     updated_entry,
 )
 from tracking.regression.checks import NOT_IN_BASELINE, SEVERITY, Check, Comparison, worst
 from tracking.regression.comparison import (
-    STORE,
     Compared,
     check_as_plain,
     check_from_plain,
     dump_comparison,
     parse_comparison,
-    seen_from,
 )
 from tracking.regression.direction import infer_direction
 from tracking.regression.graph_rules import GRAPH_MODES, compare_graphs, nearest

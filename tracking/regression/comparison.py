@@ -11,7 +11,6 @@ the text of what this one recorded, and "accepted" says that it was accepted wha
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -19,9 +18,6 @@ from tracking.model import Direction, Verdict, decode_number, encode_number
 from tracking.regression.checks import Check
 
 FORMAT_VERSION = 1
-
-STORE = "store:"
-"""What a baseline begins with that is no file but the history of a branch, as `store:main`."""
 
 _NUMBERS = ("baseline", "current", "allowance", "detectable")
 _CHECK_FIELDS = tuple(field.name for field in fields(Check))
@@ -34,8 +30,8 @@ class Compared:
     Attributes:
         checks: what was compared.
         action: what the verdict did to the test: pass, show, warn or fail.
-        baseline: the baseline file, as seen from the folder of the experiment; or `STORE` and a
-            branch.
+        baseline: the baseline file, as seen from the folder of the experiment; or
+            `baseline.STORE` and a branch.
         key: name of the test in it.
         n_samples: how many samples it had of the test.
         notes: what else a reader has to know, a line each.
@@ -52,15 +48,6 @@ class Compared:
     notes: tuple[str, ...] = ()
     sample: str = ""
     is_accepted: bool = False
-
-
-def seen_from(baseline: str, folder: str | os.PathLike[str] = ".") -> str:
-    """Return what to call a baseline in a folder: a file by its way from there.
-
-    >>> seen_from("store:main"), seen_from("/a/b.json", "/a/c")
-    ('store:main', '../b.json')
-    """
-    return baseline if baseline.startswith(STORE) else os.path.relpath(baseline, folder)
 
 
 def dump_comparison(compared: Compared) -> str:
