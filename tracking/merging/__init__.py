@@ -230,9 +230,12 @@ class _Merge:
         numbers = {run.uuid: number for number, run in enumerate(listed, 1)}
         with closing(MergingDBManager(path)) as db:
             db.init_exp_db()
+            db.write_once()
             for source, runs in sorted(parts, key=lambda part: numbers[in_order(part[1])[0].uuid]):
                 db.take(source.path, runs, numbers=numbers)
                 source.check_unchanged()
+        with closing(MergingDBManager(path)) as db:
+            db.init_exp_db()  # in the journal mode that it is used in
         return path
 
     def _before_commit(self, parts: Sequence[tuple[Source, Sequence[HeldRun]]]) -> None:
