@@ -7,13 +7,13 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracking.connection import journal_folder
 from tracking.errors import JournalError
 from tracking.events import decode
 from tracking.experiment_db import ExperimentDBManager, remove_run
-from tracking.journal import SUFFIX, read_segment
+from tracking.journal import read_segment
 from tracking.merging.plan import Form, HeldRun, certainty_of, in_order, most_complete
 from tracking.model import Status
+from tracking.recovery import segments_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -117,7 +117,7 @@ def held_runs(connection: sqlite3.Connection) -> list[HeldRun]:
 def being_recorded(db_path: Path) -> frozenset[str]:
     """Return the uuids of runs whose records wait in segments beside a database."""
     found: set[str] = set()
-    for path in journal_folder(db_path).glob(f"*{SUFFIX}"):
+    for path in segments_of(db_path):
         with suppress(JournalError):  # drained meanwhile, or nobody can read it
             _, frames = read_segment(path)
             found.update(channel.run_uuid for channel in frames.channels.values())
