@@ -12,6 +12,7 @@ from benchmarks import (
     disk,
     graphs,
     imports,
+    merging,
     plugin_off,
     plugin_on,
     processes,
@@ -34,6 +35,7 @@ _TOPICS = {
     "plugin_on": plugin_on.rows,
     "processes": processes.rows,
     "runs": runs.rows,
+    "merging": merging.rows,
     "board": board.rows,
     "graphs": graphs.rows,
 }

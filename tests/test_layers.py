@@ -190,10 +190,10 @@ ALLOWED = {
     "merging.pending": {"errors", "regression"},
     "merging.plan": {"model"},
     "merging.shards": {
-        *("connection", "errors", "journal", "merging.store", "recovery", "schema", "snapshot"),
+        *("connection", "errors", "merging.store", "recovery", "schema", "snapshot"),
     },
     "merging.store": {
-        *("connection", "errors", "events", "experiment_db", "journal", "merging.plan", "model"),
+        *("errors", "events", "experiment_db", "journal", "merging.plan", "model", "recovery"),
     },
     "original_views": set(),
     "queries": set(),
