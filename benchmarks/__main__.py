@@ -16,6 +16,7 @@ from benchmarks import (
     plugin_off,
     plugin_on,
     processes,
+    pushing,
     record,
     runs,
     summary,
@@ -38,6 +39,7 @@ _TOPICS = {
     "merging": merging.rows,
     "board": board.rows,
     "graphs": graphs.rows,
+    "store": pushing.rows,
 }
 _BUILD = ROOT / "build" / "benchmarks"  # on the disk of the checkout: /tmp may be in memory
 _QUICK = "A quick run, to see that everything works: its figures and verdicts mean nothing."
