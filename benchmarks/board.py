@@ -126,9 +126,10 @@ class _App:
 
     def __init__(self, folder: Path) -> None:
         from tracking.board.app import Board
+        from tracking.board.folder import Folder
         from tracking.board.guard import Policy
 
-        self._app = Board(folder, Policy(frozenset({"localhost"}))).app
+        self._app = Board(Folder(folder), Policy(frozenset({"localhost"}))).app
 
     def get(self, address: str) -> bytes:
         """Return the body of an answer.

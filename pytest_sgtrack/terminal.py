@@ -28,8 +28,10 @@ def header(settings: Settings, rootpath: Path) -> str:
         f"regressions {settings.on_regression}",
         f"missing baselines {settings.on_missing}{' (CI)' if settings.is_ci else ''}",
     ]
-    if settings.store:
+    if settings.store is not None:
         parts.insert(1, f"pushing to {settings.store}")
+    if settings.branch is not None:
+        parts.append(f"baselines: the last {settings.n_history} runs of {settings.branch}")
     if settings.update:
         parts.append(f"updating baselines: {settings.update}")
     if settings.is_strict:

@@ -28,7 +28,7 @@ def confirmed_by(runs: Sequence[RunInfo]) -> dict[int, RunInfo]:
         The run that was confirmed, by the number of the one that did so.
     """
     judged = {(run.name, run.session): run for run in reversed(runs) if run.verdict}
-    found = {run.run_id: judged.get((run.name, run.session)) for run in runs if _is_unjudged(run)}
+    found = {run.run_id: judged.get((run.name, run.session)) for run in runs if may_confirm(run)}
     place = {run.run_id: (run.attempt, run.run_id) for run in runs}
     return {
         run_id: run
@@ -37,5 +37,6 @@ def confirmed_by(runs: Sequence[RunInfo]) -> dict[int, RunInfo]:
     }
 
 
-def _is_unjudged(run: RunInfo) -> bool:
+def may_confirm(run: RunInfo) -> bool:
+    """Tell whether a run, by itself, may be one that `confirmed_by` tells of."""
     return run.session is not None and run.outcome == "passed" and run.verdict is None

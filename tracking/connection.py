@@ -592,7 +592,7 @@ class Connection:
 
 
 @contextmanager
-def making_sense(path: Path, what: str) -> Iterator[None]:
+def making_sense(where: Path | str, what: str) -> Iterator[None]:
     """Name what lies in a database and is nothing that was ever written there.
 
     Raises:
@@ -609,7 +609,7 @@ def making_sense(path: Path, what: str) -> Iterator[None]:
         ValueError,
     ) as error:
         raise StoreError(
-            f"{path}: {what} is damaged: {error}; delete_run() removes a run with all its data"
+            f"{where}: {what} is damaged: {error}; delete_run() removes a run with all its data"
         ) from error
 
 

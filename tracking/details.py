@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tracking.attempts import without_confirmations
 from tracking.errors import BaselineError, InvalidArgumentError
 from tracking.media import Image as Pixels
 from tracking.media import as_png
 from tracking.model import Status
+from tracking.queries.attempts import own_runs
 from tracking.regression import GraphSample, graph_name, infer_direction, nearest
 from tracking.report.changes import changes
 from tracking.report.curve import band_of, downsample
@@ -27,8 +28,8 @@ from tracking.report.data import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tracking.experiment_db import ExperimentDBManager
     from tracking.model import Direction, RunInfo, Summary
+    from tracking.reading import ExperimentReader
     from tracking.regression import Check, Sample
     from tracking.report.data import Band, Change, Curve
 
@@ -38,6 +39,7 @@ _MAX_PAST = 30  # runs of one test
 _MAX_ACCEPTED = 10  # of them, in a band
 _MAX_NODES = 5_000  # of a graph
 _MAX_TEXT = 20_000  # characters
+_ANY_NUMBER = 2**63 - 1  # of a run; there is none as high
 _OF_ONE_NAME = 50  # histograms, images or texts
 
 
@@ -57,7 +59,7 @@ class Room:
 
 
 def gather(
-    db: ExperimentDBManager,
+    db: ExperimentReader,
     run: RunInfo,
     children: Sequence[tuple[str, RunInfo]],
     samples: Sequence[Sample],
@@ -147,7 +149,7 @@ class _Past:
 
 @dataclass(frozen=True)
 class _Metrics:
-    db: ExperimentDBManager
+    db: ExperimentReader
     run: RunInfo
     children: Sequence[tuple[str, RunInfo]]
     samples: Sequence[Sample]
@@ -198,32 +200,21 @@ class _Metrics:
 
     def _past(self, room: Room) -> Iterator[_Past]:
         """Yield the run, then earlier ones of its test, newest first."""
-        yield _Past(self.run, self._series(self.run, self.children))
-        if not room.past_runs:
-            return
-        earlier = [
-            one
-            for one in without_confirmations(self.db.find_runs(name=self.run.name))
-            if one.started_at < self.run.started_at and one.status != Status.RUNNING
-        ][: min(_MAX_PAST, room.past_runs)]
+        own = (("", self.run), *self.children)
+        yield _past(own, {one.run_id: self.db.read_summaries(one.run_id) for _, one in own})
+        wanted = {"name": (self.run.name,), "status": (Status.COMPLETED, Status.FAILED)}
+        before = own_runs(self.db, wanted, (self.run.started_at, -_ANY_NUMBER))
+        earlier = list(islice(before, min(_MAX_PAST, room.past_runs)))
         room.past_runs -= len(earlier)
-        nested = self.db.nested_runs(earlier[-1].started_at) if earlier and self.children else ()
+        nested = self.db.nested_runs(earlier) if self.children else []
+        summaries = self.db.summaries_of([*earlier, *nested])
         for one in earlier:
-            yield _Past(one, self._series(one, with_prefixes(one, nested)))
-
-    def _series(
-        self, outer: RunInfo, children: Sequence[tuple[str, RunInfo]]
-    ) -> dict[str, _Series]:
-        return {
-            f"{prefix}{name}": _Series(run.run_id, name, summary)
-            for prefix, run in (("", outer), *children)
-            for name, summary in self.db.read_summaries(run.run_id).items()
-        }
+            yield _past((("", one), *with_prefixes(one, nested)), summaries)
 
     def _curve(self, series: _Series, n_points: int) -> Curve:
-        records = self.db.get_records(series.run_id, series.name)
+        steps, values, _ = self.db.series(series.run_id, series.name)
         n_max = min(_MAX_POINTS, max(_MIN_POINTS, n_points // 4))
-        return downsample([r.step for r in records], [r.value for r in records], n_max)
+        return downsample(steps.tolist(), values.tolist(), n_max)
 
     def _band(
         self, metric: str, known: Sequence[Summary], past: Sequence[_Past], room: Room
@@ -237,6 +228,18 @@ class _Metrics:
         band = band_of(curves, min(_MAX_POINTS // 4, max(_MIN_POINTS, room.points // 4)))
         room.points -= 2 * len(band.steps) if band else 0
         return band
+
+
+def _past(
+    runs: Sequence[tuple[str, RunInfo]], summaries: Mapping[int, Mapping[str, Summary]]
+) -> _Past:
+    """Return a run and those inside of it, each behind what its metrics' names begin with."""
+    series = {
+        f"{prefix}{name}": _Series(run.run_id, name, summary)
+        for prefix, run in runs
+        for name, summary in summaries[run.run_id].items()
+    }
+    return _Past(runs[0][1], series)
 
 
 def _history(metric: str, known: Sequence[Summary], past: Sequence[_Past]) -> list[PastValue]:
@@ -268,7 +271,7 @@ def _environment_changes(sample: Sample, environment: Mapping[str, Any]) -> list
 
 
 def _media(
-    db: ExperimentDBManager, run_id: int, room: Room, left_out: list[str]
+    db: ExperimentReader, run_id: int, room: Room, left_out: list[str]
 ) -> tuple[list[Histogram], list[Image], list[Text]]:
     histograms = [
         Histogram(name, one["step"], one["bucket_edges"], one["bucket_counts"], one["n_non_finite"])
@@ -298,7 +301,7 @@ def _media(
 
 
 def _graphs(
-    db: ExperimentDBManager, run_id: int, samples: Sequence[Sample], left_out: list[str]
+    db: ExperimentReader, run_id: int, samples: Sequence[Sample], left_out: list[str]
 ) -> list[Mapping[str, Any]]:
     """Return the graphs of a run as they are drawn, with what differs from the baseline's."""
     names: list[str] = []

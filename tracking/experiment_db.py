@@ -26,12 +26,15 @@ from tracking.errors import (
 from tracking.events import EndedRun, NewRun, RunEnd
 from tracking.graph import check_graph_data
 from tracking.model import RunInfo, Status
+from tracking.queries.selection import NEWEST_FIRST, Page, Selection, selected
+from tracking.reading import ExperimentReader
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from tracking.columns import Columns
     from tracking.graph.model import Graph
     from tracking.model import RecordInfo, Summary
     from tracking.stored_graphs import StoredGraph
@@ -86,7 +89,7 @@ class Original(NamedTuple):
     running: list[tuple[int, str]]
 
 
-class ExperimentDBManager:
+class ExperimentDBManager(ExperimentReader):
     """SQLite-based storage for training runs and metrics: one experiment, one file.
 
     Every writing call is one transaction. That is right for few records; `Tracker.record` is the
@@ -101,6 +104,21 @@ class ExperimentDBManager:
     def __init__(self, db_path: str | os.PathLike[str], *, is_read_only: bool = False) -> None:
         self.db_path = Path(db_path)
         self._db = Connection(self.db_path.absolute(), is_read_only=is_read_only)
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return self.db_path.stem
+
+    @property
+    def where(self) -> str:
+        """What messages call it: its database."""
+        return str(self.db_path)
+
+    @property
+    def folder(self) -> Path:
+        """Where its database lies."""
+        return self.db_path.parent
 
     def check_connection(self) -> bool:
         """Check if the database exists and is accessible."""
@@ -213,37 +231,53 @@ class ExperimentDBManager:
         """List all runs, newest first."""
         return self.find_runs()
 
-    def find_runs(self, *, name: str | None = None, session: str | None = None) -> list[RunInfo]:
-        """List the runs of a name, of a session, or both, newest first; all where neither is given.
-
-        Args:
-            name: of the runs; those of a test are called by its node id.
-            session: identity of a session, as `RunInfo.session` has it.
-        """
-        asked = {"r.name = ?": name, "r.session = ?": session}
-        given = {condition: value for condition, value in asked.items() if value is not None}
-        where = f"WHERE {' AND '.join(given)}" if given else ""
+    def select_runs(self, asked: Selection) -> Page:
+        """Return the runs that are asked for, the newest of them first unless told otherwise."""
+        where, values = _where(asked)
+        is_cut = _is_answered_by_sql(asked)
+        limit, offset = (asked.limit, asked.offset) if is_cut else (None, 0)
         with self._db.reading() as connection:
             rows = connection.execute(
-                f"{_SELECT_RUNS} {where} ORDER BY r.created_at DESC, r.id DESC",
-                tuple(given.values()),
+                f"{_SELECT_RUNS} {where} ORDER BY r.created_at DESC, r.id DESC LIMIT ? OFFSET ?",
+                (*values, -1 if limit is None else limit, offset),
+            ).fetchall()
+            n = offset + len(rows)
+            if is_cut and asked.is_counted:
+                counted = connection.execute(f"SELECT COUNT(*) FROM runs AS r {where}", values)  # noqa: S608
+                (n,) = counted.fetchone()
+        runs = [self._run_info(row) for row in rows]
+        return Page(runs, n) if is_cut else selected(runs, asked, self.summaries_of)
+
+    def _started_inside(self, uuids: Sequence[str]) -> list[RunInfo]:
+        with self._db.reading() as connection:
+            rows = connection.execute(
+                f"{_SELECT_RUNS} WHERE r.parent IN (SELECT value FROM json_each(?))",  # noqa: S608
+                (json.dumps(list(uuids)),),
             ).fetchall()
         return [self._run_info(row) for row in rows]
 
-    def nested_runs(self, since: float) -> list[RunInfo]:
-        """List the runs that were started inside of others, the oldest first.
+    def run_names(self, containing: str = "") -> list[str]:
+        """Return the names of runs in which a text stands, sorted."""
+        with self._db.reading() as connection:
+            rows = connection.execute("SELECT DISTINCT name FROM runs ORDER BY name").fetchall()
+        return [name for (name,) in rows if containing in name]
 
-        Args:
-            since: Unix seconds; what was started earlier is left out. Numbers would not do: a run
-                can get its number after those that were started inside of it.
-        """
+    def metric_names(self) -> list[str]:
+        """Return the names of the metrics that runs have, sorted."""
         with self._db.reading() as connection:
             rows = connection.execute(
-                f"{_SELECT_RUNS} WHERE r.parent IS NOT NULL AND r.created_at >= ?"
-                " ORDER BY r.created_at, r.id",
-                (since,),
+                "SELECT name FROM metrics WHERE id IN (SELECT metric_id FROM series) ORDER BY name"
             ).fetchall()
-        return [self._run_info(row) for row in rows]
+        return [name for (name,) in rows]
+
+    def sessions(self, beginning: str = "") -> list[str]:
+        """Return the sessions whose identity begins with a text, the newest first."""
+        with self._db.reading() as connection:
+            rows = connection.execute(
+                "SELECT session FROM runs WHERE session IS NOT NULL GROUP BY session"
+                " ORDER BY MAX(created_at) DESC, MAX(id) DESC"
+            ).fetchall()
+        return [session for (session,) in rows if session.startswith(beginning)]
 
     def last_session(self) -> str | None:
         """Return the session of the newest run that belongs to one; None where no run does."""
@@ -404,6 +438,18 @@ class ExperimentDBManager:
             )
         return series.rows
 
+    def series(self, run_id: int, metric_name: str) -> Columns:
+        """Return the records of a metric of a run as arrays, by step; those of one step in order.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        from tracking.columns import read_columns  # and with it numpy
+
+        with self._db.reading() as connection:
+            (run_id,) = self._run_row(connection, run_id)
+            return read_columns(connection, run_id, metric_name)
+
     def iter_records(self, run_id: int) -> Iterator[tuple[str, list[RecordInfo]]]:
         """Yield the records of a run in parts, metric after metric.
 
@@ -464,17 +510,18 @@ class ExperimentDBManager:
                 records.store_summaries(connection, run_id, summaries.computed)
         return summaries.by_metric
 
-    def all_summaries(self) -> dict[int, dict[str, Summary]]:
-        """Return what `read_summaries` does of every run that has records, by the run's number.
+    def summaries_of(self, runs: Sequence[RunInfo]) -> dict[int, dict[str, Summary]]:
+        """Return what `read_summaries` does of runs, by their numbers.
 
         One query reads what is stored; runs whose summaries don't cover all records are left to
         `read_summaries`.
         """
         with self._db.reading() as connection:
-            stored = records.read_stored_summaries(connection)
+            stored = records.read_stored_summaries(connection, [run.run_id for run in runs])
+        found = {run.run_id: stored.get(run.run_id, {}) for run in runs}
         return {
             run_id: self.read_summaries(run_id) if summaries is None else summaries
-            for run_id, summaries in stored.items()
+            for run_id, summaries in found.items()
         }
 
     def get_comparison(self, run_id: int) -> str | None:
@@ -489,6 +536,18 @@ class ExperimentDBManager:
             _, text = self._run_row(connection, run_id, "comparison")
         found: str | None = text
         return found
+
+    def comparisons_of(self, runs: Sequence[RunInfo]) -> dict[int, str]:
+        """Return what `get_comparison` does of those runs that were compared, by their numbers."""
+        with self._db.reading() as connection:
+            if schema.version_of(connection) < schema.HAS_COMPARISONS:
+                return {}
+            rows = connection.execute(
+                "SELECT id, comparison FROM runs WHERE comparison IS NOT NULL"
+                " AND id IN (SELECT value FROM json_each(?))",
+                (json.dumps([run.run_id for run in runs]),),
+            ).fetchall()
+        return dict(rows)
 
     # Graphs, histograms, images, texts
 
@@ -542,22 +601,6 @@ class ExperimentDBManager:
             found = stored_graphs.read_graph(connection, self.db_path, number)
         whole: dict[str, Any] | None = found.whole() if found else None
         return whole
-
-    def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
-        """Get all computation graphs for a run, oldest first, as {id, graph, created_at, name}.
-
-        Raises:
-            RunNotFoundError: no such run.
-        """
-        return [
-            {
-                "id": one.graph_id,
-                "graph": one.whole(),
-                "created_at": one.created_at,
-                "name": one.name,
-            }
-            for one in self.get_graphs(run_id)
-        ]
 
     def get_graphs(self, run_id: int) -> list[StoredGraph]:
         """Get all computation graphs of a run, oldest first, each unpacked as far as it is used.
@@ -771,6 +814,34 @@ _SELECT_RUNS = """
               JOIN metrics AS m ON m.id = s.metric_id WHERE s.run_id = r.id)
     FROM runs AS r LEFT JOIN environments AS e ON e.id = r.environment_id
 """
+
+
+_COLUMNS = ("name", "status", "outcome", "verdict", "ended_by", "session")
+
+
+def _is_answered_by_sql(asked: Selection) -> bool:
+    is_plain = not (asked.name or asked.search or asked.conditions)
+    return is_plain and asked.order == NEWEST_FIRST and asked.wanted.keys() <= {*_COLUMNS}
+
+
+def _where(asked: Selection) -> tuple[str, tuple[object, ...]]:
+    """Return the part of a selection that SQL answers, and the values of its placeholders."""
+    conditions: list[str] = []
+    values: list[object] = []
+    for column in _COLUMNS:
+        if column in asked.wanted:
+            listed = list(asked.wanted[column])
+            # An index knows nothing of what a function makes of a column.
+            of_run = f"coalesce(r.{column}, '')" if "" in listed else f"r.{column}"
+            conditions.append(f"{of_run} IN (SELECT value FROM json_each(?))")  # noqa: S608
+            values.append(json.dumps(listed))
+    if asked.uuid:
+        conditions.append("r.uuid BETWEEN ? AND ? || '~'")  # behind all hexadecimal digits
+        values += (asked.uuid, asked.uuid)
+    if asked.before is not None:
+        conditions.append("(r.created_at, r.id) < (?, ?)")
+        values += asked.before
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", tuple(values)
 
 
 def new_run(

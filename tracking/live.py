@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from tracking.columns import Columns, joined, read_columns
+from tracking.columns import Columns, joined
 from tracking.connection import journal_folder
 from tracking.errors import RunNotFoundError, StoreBusyError
 from tracking.experiment_db import ExperimentDBManager, local_time
 from tracking.journal import SUFFIX, as_array
 from tracking.model import RecordInfo, RunInfo, Status
+from tracking.queries.selection import Page, Selection, selected
 from tracking.records import read_stored_summaries
 from tracking.recovery import is_alive
 from tracking.snapshot import Snapshot, TornReadError, is_settled, signature_of
@@ -36,7 +37,6 @@ T = TypeVar("T")
 _MOST_ATTEMPTS = 20
 _MOST_REMEMBERED = 4_000
 _UUID = re.compile(r"[0-9a-f]{32}")
-_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class LiveExperiment:
@@ -52,6 +52,11 @@ class LiveExperiment:
         self.path = path
         self.journal = JournalTail(journal_folder(path))
         self._memory = _Memory()
+
+    @property
+    def name(self) -> str:
+        """Name of the database file."""
+        return self.path.name
 
     def ask(self, question: Callable[[LiveDBManager], T]) -> T:
         """Return what a function reads of the experiment, all of it of one moment.
@@ -196,14 +201,10 @@ class LiveDBManager(ExperimentDBManager):
 
     def find_run(self, reference: str) -> RunInfo | None:
         """Return the run of a number, or of a uuid, as a text; None where there is none."""
-        if _NUMBER.fullmatch(reference):
-            return self.get_run(int(reference))
-        if not _UUID.fullmatch(reference):
-            return None
-        try:
-            return self.get_run(self.run_id_of(reference))
-        except RunNotFoundError:
-            return self.get_run(_provisional(reference))
+        is_uuid = _UUID.fullmatch(reference) is not None
+        return super().find_run(reference) or (
+            self.get_run(_provisional(reference)) if is_uuid else None
+        )
 
     def get_run(self, run_id: int) -> RunInfo | None:
         """Get run metadata; None when there is no such run."""
@@ -211,29 +212,22 @@ class LiveDBManager(ExperimentDBManager):
         run = super().get_run(run_id) if started is None else _info_of(run_id, started)
         return None if run is None else self._as_now(run)
 
-    def find_runs(self, *, name: str | None = None, session: str | None = None) -> list[RunInfo]:
-        """List the runs of a name, of a session, or both, newest first; all where neither is."""
-        starting = [
-            _info_of(number, run)
-            for number, run in self._starting.items()
-            if name in (None, run.name) and session in (None, run.session)
-        ]
-        return self._with(starting, super().find_runs(name=name, session=session))
+    def select_runs(self, asked: Selection) -> Page:
+        """Return the runs that are asked for; see the base class."""
+        if not (self._starting or self._ended):
+            page = super().select_runs(asked)
+            return page._replace(runs=[self._as_now(run) for run in page.runs])
+        # What is asked of a run may be what the database does not know yet.
+        every = [_info_of(number, run) for number, run in self._starting.items()]
+        every += super().select_runs(Selection()).runs
+        every.sort(key=lambda run: run.started_at, reverse=True)
+        return selected(map(self._as_now, every), asked, self.summaries_of)
 
-    def nested_runs(self, since: float) -> list[RunInfo]:
-        """List the runs that were started inside of others, the oldest first."""
+    def _started_inside(self, uuids: Sequence[str]) -> list[RunInfo]:
         starting = [
-            _info_of(number, run)
-            for number, run in self._starting.items()
-            if run.parent is not None and run.created_at >= since
+            _info_of(number, run) for number, run in self._starting.items() if run.parent in uuids
         ]
-        return self._with(starting, super().nested_runs(since)[::-1])[::-1]
-
-    def _with(self, starting: Sequence[RunInfo], stored: Sequence[RunInfo]) -> list[RunInfo]:
-        runs = [*starting, *stored]
-        if starting:
-            runs.sort(key=lambda run: run.started_at, reverse=True)
-        return [self._as_now(run) for run in runs]
+        return [self._as_now(run) for run in (*starting, *super()._started_inside(uuids))]
 
     def _as_now(self, run: RunInfo) -> RunInfo:
         """Add to a run what the database does not know yet."""
@@ -313,16 +307,9 @@ class LiveDBManager(ExperimentDBManager):
             yield name, self.get_records(run_id, name)
 
     def series(self, run_id: int, metric_name: str) -> Columns:
-        """Return the records of a metric of a run as arrays, by step; those of one step in order.
-
-        Raises:
-            RunNotFoundError: no such run.
-        """
+        """Return the records of a metric of a run as arrays; see the base class."""
         run = self._existing(run_id)
-        parts = []
-        if run_id not in self._starting:
-            with self._db.reading() as connection:
-                parts.append(read_columns(connection, run.run_id, metric_name))
+        parts = [] if run_id in self._starting else [super().series(run_id, metric_name)]
         parts += [
             Columns.of_rows(one.frames())
             for one in self._undrained(run.uuid)

@@ -13,12 +13,14 @@ from tracking.errors import BaselineError, ReportError, RunNotFoundError
 from tracking.filesystem import replace_file
 from tracking.model import Verdict
 from tracking.regression import (
+    STORE,
     Compared,
     accept_command,
     load_baseline,
     load_pending,
     parse_comparison,
     pending_path,
+    seen_from,
 )
 from tracking.report.data import Death, ReportData, TestReport, severity
 from tracking.report.formats import render
@@ -26,8 +28,8 @@ from tracking.report.formats import render
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tracking.experiment_db import ExperimentDBManager
     from tracking.model import RunInfo
+    from tracking.reading import ExperimentReader
     from tracking.regression import Entry, Sample
 
 
@@ -47,7 +49,7 @@ def write_report(data: ReportData, path: Path) -> None:
 
 
 def gather_runs(
-    db: ExperimentDBManager,
+    db: ExperimentReader,
     session: str,
     tests: Iterable[tuple[TestReport, str, Sequence[Sample]]],
 ) -> list[TestReport]:
@@ -66,12 +68,12 @@ def gather_runs(
 
 
 def _gathered(
-    db: ExperimentDBManager,
+    db: ExperimentReader,
     runs: Sequence[RunInfo],
     tests: Iterable[tuple[TestReport, str, Sequence[Sample]]],
 ) -> list[TestReport]:
     latest = _latest(runs)
-    inside = db.nested_runs(runs[-1].started_at) if runs else []
+    inside = db.nested_runs(runs)
     room = Room()
     return [
         _with_run(db, report, latest.get(name), inside, samples, room)
@@ -80,7 +82,7 @@ def _gathered(
 
 
 def _with_run(
-    db: ExperimentDBManager,
+    db: ExperimentReader,
     report: TestReport,
     run: RunInfo | None,
     inside: Sequence[RunInfo],
@@ -100,7 +102,7 @@ def _latest(runs: Sequence[RunInfo]) -> dict[str, RunInfo]:
 
 
 def stored_report(
-    db: ExperimentDBManager,
+    db: ExperimentReader,
     session: str | Sequence[str] | None = None,
     *,
     started_in: Path | None = None,
@@ -124,7 +126,7 @@ def stored_report(
     runs.sort(key=lambda run: run.started_at, reverse=True)
     if not runs:
         name = f"of session {', '.join(sessions)}" if sessions else "of a test"
-        raise RunNotFoundError(name, db.db_path)
+        raise RunNotFoundError(name, db.where)
     latest = _latest(runs)
     store = _Stored(db, folder)
     # A test that has come to its end has an outcome, whatever it was.
@@ -132,8 +134,8 @@ def stored_report(
     tests = [store.test(run) for run in latest.values() if run not in died]
     return ReportData(
         created_at=runs[-1].started_at,
-        experiment=db.db_path.stem,
-        database=os.path.relpath(db.db_path, folder),
+        experiment=db.experiment,
+        database=os.path.relpath(_database(db), folder),
         session=sessions[0] if len(sessions) == 1 else None,
         environment=runs[0].environment or {},
         tests=_gathered(db, runs, tests),
@@ -142,9 +144,7 @@ def stored_report(
     )
 
 
-def stored_run(
-    db: ExperimentDBManager, run: RunInfo, *, started_in: Path | None = None
-) -> ReportData:
+def stored_run(db: ExperimentReader, run: RunInfo, *, started_in: Path | None = None) -> ReportData:
     """Report one run of a test, as a report of its session would have it.
 
     Args:
@@ -158,11 +158,11 @@ def stored_run(
     folder = started_in or Path.cwd()
     store = _Stored(db, folder)
     report, _, samples = store.test(run)
-    inside = db.nested_runs(run.started_at)
+    inside = db.nested_runs([run])
     return ReportData(
         created_at=run.started_at,
-        experiment=db.db_path.stem,
-        database=os.path.relpath(db.db_path, folder),
+        experiment=db.experiment,
+        database=os.path.relpath(_database(db), folder),
         session=run.session,
         environment=run.environment or {},
         tests=[_with_run(db, report, run, inside, samples, Room())],
@@ -170,15 +170,20 @@ def stored_run(
     )
 
 
+def _database(db: ExperimentReader) -> Path:
+    """Return where an experiment is recorded, also one that was read from a store."""
+    return db.folder / f"{db.experiment}.db"
+
+
 class _Stored:
     """Finds what belongs to stored runs: comparisons, baselines, what is pending."""
 
-    def __init__(self, db: ExperimentDBManager, folder: Path) -> None:
+    def __init__(self, db: ExperimentReader, folder: Path) -> None:
         self._db = db
         self._folder = folder
         self._baselines: dict[Path, dict[str, Entry]] = {}
         self.problems: list[str] = []
-        path = pending_path(db.db_path.parent, db.db_path.stem)
+        path = pending_path(db.folder, db.experiment)
         try:
             self._pending = {test.test for test in load_pending(path).tests.values()}
         except BaselineError as error:
@@ -192,7 +197,8 @@ class _Stored:
         if compared is None:
             failed = run.outcome in ("failed", "error")
             return TestReport(run.name, verdict, "fail" if failed else "pass"), run.name, ()
-        baseline = self._db.db_path.parent / compared.baseline
+        is_file = not compared.baseline.startswith(STORE)
+        baseline = self._db.folder / compared.baseline
         file, _, _ = run.name.partition("::")
         report = TestReport(
             nodeid=run.name,
@@ -201,12 +207,12 @@ class _Stored:
             file=file,
             checks=compared.checks,
             notes=compared.notes,
-            baseline=os.path.relpath(baseline, self._folder),
+            baseline=seen_from(str(baseline), self._folder) if is_file else compared.baseline,
             key=compared.key,
             n_samples=compared.n_samples,
             accept_command=self._accept_command(run.name),
         )
-        entry = self._entries(baseline).get(compared.key)
+        entry = self._entries(baseline).get(compared.key) if is_file else None
         return report, run.name, entry.samples if entry else ()
 
     def _compared(self, run: RunInfo) -> Compared | None:
@@ -229,4 +235,4 @@ class _Stored:
     def _accept_command(self, test: str) -> str:
         if test not in self._pending:
             return ""
-        return accept_command([test], self._db.db_path, self._folder)
+        return accept_command([test], _database(self._db), self._folder)

@@ -122,13 +122,13 @@ class StoredGraph:
     What lies there and is damaged raises `StoreError` when it is asked for.
 
     Attributes:
-        db_path: the database.
+        where: what messages call the database.
         graph_id: its number in the experiment.
         name: as it was saved; a run may have several of one name.
         created_at: Unix seconds.
     """
 
-    db_path: Path
+    where: Path | str
     graph_id: int
     name: str
     created_at: float
@@ -212,4 +212,4 @@ class StoredGraph:
         return [node.get("type") if isinstance(node, dict) else None for node in self._nodes]
 
     def _making_sense(self) -> AbstractContextManager[None]:
-        return making_sense(self.db_path, f"graph {self.graph_id} {self.name!r}")
+        return making_sense(self.where, f"graph {self.graph_id} {self.name!r}")

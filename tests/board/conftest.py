@@ -25,6 +25,7 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 from tracking.board.app import Board  # noqa: E402
+from tracking.board.folder import Folder  # noqa: E402
 from tracking.board.guard import Policy  # noqa: E402
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -76,7 +77,7 @@ class Client:
     """Asks a dashboard in this process; answers have to be strict JSON."""
 
     def __init__(self, folder, **policy):
-        self.board = Board(folder, Policy(frozenset({HOST}), **policy))
+        self.board = Board(Folder(folder), Policy(frozenset({HOST}), **policy))
         self.http = TestClient(
             self.board.app, base_url=f"http://{HOST}", raise_server_exceptions=False
         )

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tracking import cli
+from tracking.board.folder import Folder
 from tracking.board.server import Server, Settings, is_loopback
 from tracking.cli import board as command
 from tracking.errors import BoardError
@@ -33,15 +34,15 @@ from tracking.errors import BoardError
 )
 def test_it_does_not_listen_where_it_should_not(tmp_path, settings, message):
     with pytest.raises(BoardError, match=message):
-        Server(Settings(tmp_path, port=0, **settings))
+        Server(Settings(Folder(tmp_path), port=0, **settings))
 
 
 def test_a_port_that_is_taken_is_named_and_the_usual_ones_give_way(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BoardError, match=f"port {port} .*--port 0"):
-            Server(Settings(tmp_path, port=port))
-    servers = [Server(Settings(tmp_path)) for _ in range(3)]
+            Server(Settings(Folder(tmp_path), port=port))
+    servers = [Server(Settings(Folder(tmp_path))) for _ in range(3)]
     assert len({server.port for server in servers}) == 3
     for server in servers:
         server.close()
@@ -62,7 +63,7 @@ def test_a_port_that_is_taken_is_named_and_the_usual_ones_give_way(tmp_path):
     ],
 )
 def test_it_answers_to_these_names(tmp_path, settings, hosts, others):
-    server = Server(Settings(tmp_path, port=0, **settings))
+    server = Server(Settings(Folder(tmp_path), port=0, **settings))
     policy = server._board.app._policy
     assert {one.format(server.port) for one in hosts} <= policy.hosts
     assert not {one.format(server.port) for one in others} & policy.hosts

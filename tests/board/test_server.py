@@ -23,6 +23,7 @@ import pytest
 
 from tests.board.conftest import ROOT, serving, strict
 from tracking import ExperimentDBManager, Tracker, recover
+from tracking.board.folder import Folder
 from tracking.board.server import Server, Settings
 
 
@@ -130,7 +131,7 @@ def test_a_session_of_pytest_is_seen_as_it_goes(served, experiments):
 
 def test_a_reader_who_does_not_read_is_told_to_load_anew(experiments, tracker):
     tracker.start_run("live")
-    server = Server(Settings(experiments, port=0))
+    server = Server(Settings(Folder(experiments), port=0))
     # Both ends would hold megabytes before anybody noticed.
     server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
     thread = threading.Thread(target=server.serve)

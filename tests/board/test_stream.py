@@ -16,9 +16,10 @@ import pytest
 from tests.board.conftest import strict
 from tracking import ExperimentDBManager, Tracker, recover
 from tracking.board import stream
+from tracking.board.databases import Event
 from tracking.board.folder import Folder
 from tracking.board.stream import Hub, Reader, Wire, as_event
-from tracking.board.watch import Event, Watch
+from tracking.board.watch import Watch
 from tracking.live import LiveExperiment
 
 

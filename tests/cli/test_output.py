@@ -73,10 +73,10 @@ def test_a_reader_that_was_never_there_is_noticed_too(three):
 
 
 def test_ctrl_c_ends_a_command_quietly(three, sgtrack, monkeypatch):
-    def interrupted(db):
+    def interrupted(db, asked):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tracking.ExperimentDBManager.find_runs", interrupted)
+    monkeypatch.setattr("tracking.ExperimentDBManager.select_runs", interrupted)
     assert sgtrack("runs") == (output.INTERRUPTED, "", "")
 
 

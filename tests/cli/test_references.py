@@ -1,17 +1,47 @@
 """Which run a text means, and which runs gc may remove."""
 
+import dataclasses
+
 import pytest
 
 from tracking import RunInfo
 from tracking.cli.references import resolve_name, resolve_run, resolve_session
 from tracking.cli.retention import removable
 from tracking.errors import TrackingError
+from tracking.queries.selection import selected
+from tracking.reading import ExperimentReader
 
 
 def info(run_id, name="t", *, uuid=None, status="completed", **more):
     """A run as a list of them has it."""
     uuid = f"{run_id:032x}" if uuid is None else uuid
     return RunInfo(run_id, name, "2026-11-23 10:00:00", status, {}, uuid=uuid, **more)
+
+
+class Listed(ExperimentReader):
+    """An experiment that has some runs, the newest first, and nothing else."""
+
+    def __init__(self, runs):
+        n = len(runs)
+        self.runs = [
+            dataclasses.replace(run, started_at=float(n - k)) for k, run in enumerate(runs)
+        ]
+
+    def get_run(self, run_id):
+        return next((run for run in self.runs if run.run_id == run_id), None)
+
+    def select_runs(self, asked):
+        return selected(self.runs, asked, None)
+
+    def run_names(self, containing=""):
+        return sorted({run.name for run in self.runs if containing in run.name})
+
+    def sessions(self, beginning=""):
+        found = [run.session for run in self.runs if run.session]
+        return [one for one in dict.fromkeys(found) if one.startswith(beginning)]
+
+    def last_session(self):
+        return next(iter(self.sessions()), None)
 
 
 RUNS = [  # the newest first
@@ -45,7 +75,7 @@ RUNS = [  # the newest first
     ],
 )
 def test_a_run_is_named_in_many_ways(reference, run_id):
-    assert resolve_run(reference, RUNS).run_id == run_id
+    assert resolve_run(reference, Listed(RUNS)).run_id == run_id
 
 
 @pytest.mark.parametrize(
@@ -62,19 +92,24 @@ def test_a_run_is_named_in_many_ways(reference, run_id):
 )
 def test_what_means_no_run_or_several_is_refused_with_what_there_is(reference, problem):
     with pytest.raises(TrackingError) as caught:
-        resolve_run(reference, RUNS)
+        resolve_run(reference, Listed(RUNS))
     assert problem in str(caught.value)
 
 
 def test_the_beginning_of_several_uuids_lists_them():
     twins = [info(2, "b", uuid="abcd" * 8), info(1, "a", uuid="abcde" + "0" * 27)]
     with pytest.raises(TrackingError, match=r"several runs: 2 \(abcd.*\) b, 1 \(abcde0*\) a"):
-        resolve_run("abcd", twins)
+        resolve_run("abcd", Listed(twins))
 
 
 def test_a_long_list_is_cut():
-    with pytest.raises(TrackingError, match=r"n7 and 12 more$"):
-        resolve_name("n", [f"n{i}" for i in range(20)])
+    with pytest.raises(TrackingError, match=r"n07 and 12 more$"):
+        resolve_name("n", Listed([info(i, f"n{i:02}") for i in range(20)]))
+
+
+def test_the_last_run_is_found_behind_any_number_of_confirmations():
+    fresh = [info(number, **FRESH) for number in range(300, 1, -1)]
+    assert resolve_run("last", Listed([*fresh, info(1, **JUDGED)])).run_id == 1
 
 
 @pytest.mark.parametrize(
@@ -82,11 +117,12 @@ def test_a_long_list_is_cut():
 )
 def test_where_no_run_is_there_is_no_last_one(reference, problem):
     with pytest.raises(TrackingError, match=problem):
-        resolve_run(reference, [])
+        resolve_run(reference, Listed([]))
 
 
 def test_a_session_is_named_by_its_beginning():
-    runs = [info(i, session=session) for i, session in enumerate(["abcd1", "abcd2", "ffff3", None])]
+    sessions = ["abcd1", "abcd2", "ffff3", None]
+    runs = Listed([info(i, session=session) for i, session in enumerate(sessions)])
     assert resolve_session("ffff", runs) == "ffff3"
     for reference, problem in (
         ("abcd", "several sessions: abcd1, abcd2"),
@@ -102,7 +138,7 @@ FRESH = {"session": "s", "outcome": "passed"}
 
 
 def test_runs_under_fresh_seeds_stand_behind_the_one_they_confirm():
-    runs = [info(3, **FRESH), info(2, **FRESH), info(1, **JUDGED)]
+    runs = Listed([info(3, **FRESH), info(2, **FRESH), info(1, **JUDGED)])
     assert resolve_run("last", runs).run_id == resolve_run("t", runs).run_id == 1
     assert resolve_run("3", runs).run_id == 3
 

@@ -297,7 +297,7 @@ def test_stored_summaries_are_read_without_the_records(db):
     ),
     st.data(),
 )
-def test_all_summaries_are_those_of_each_run(tmp_path_factory, runs, data):
+def test_summaries_of_several_runs_are_those_of_each(tmp_path_factory, runs, data):
     folder = tmp_path_factory.mktemp("summaries")
     with closing(ExperimentDBManager(folder / "e.db")) as db:
         for recorded in runs:
@@ -310,19 +310,21 @@ def test_all_summaries_are_those_of_each_run(tmp_path_factory, runs, data):
                 if data.draw(st.booleans(), label="late record"):
                     db.record(run_id, "a", 99, 1.0)
     with closing(ExperimentDBManager(folder / "e.db", is_read_only=True)) as db:
-        expected = {run.run_id: db.read_summaries(run.run_id) for run in db.get_all_runs()}
-        found = db.all_summaries()
-        assert repr(found) == repr({i: of_run for i, of_run in sorted(expected.items()) if of_run})
+        runs = db.get_all_runs()
+        expected = {run.run_id: db.read_summaries(run.run_id) for run in runs}
+        assert repr(db.summaries_of(runs)) == repr(expected)
+        assert repr(db.summaries_of(runs[1:])) == repr(dict(list(expected.items())[1:]))
 
 
-def test_all_summaries_of_runs_that_have_ended_are_read_without_their_records(db, monkeypatch):
+def test_summaries_of_several_runs_that_have_ended_are_read_without_their_records(db, monkeypatch):
     for _ in range(2):
         run_id = db.create_run()
         fill(db, run_id)
         db.update_run_status(run_id, "completed")
         db.read_summaries(run_id)
+    runs = db.get_all_runs()
     monkeypatch.setattr(ExperimentDBManager, "read_summaries", None)
-    assert db.all_summaries()[2]["loss"].n == 4
+    assert db.summaries_of(runs)[2]["loss"].n == 4
 
 
 def test_the_summary_of_a_running_run_is_computed_and_not_kept(db):

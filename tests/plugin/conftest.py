@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# `sgtrack` runs in this process, which forgets after each test of pytester what that has imported:
+# numpy would be imported anew, and cannot be.
+import numpy  # noqa: F401, ICN001
 import pytest
 
 from tracking import Tracker, cli

@@ -61,27 +61,16 @@ def test_every_session_brings_its_own(tested, store):
         assert len(of_postgres(store)) == 2 * n
 
 
-@pytest.mark.parametrize("winner", ["flag", "variable", "ini"])
-def test_the_flag_wins_over_the_variable_and_that_over_the_ini_file(tested, server, winner):
-    places = {name: server.database() for name in ("flag", "variable", "ini")}
-    tested.ini(f"sg_track_store = {places['ini']}", "sg_track = true")
+@pytest.mark.parametrize("winner", ["flag", "ini", "variable"])
+def test_the_flag_wins_over_the_ini_file_and_that_over_the_variable(tested, server, winner):
+    places = {name: server.database() for name in ("flag", "ini", "variable")}
+    tested.ini("sg_track = true", *[f"sg_track_store = {places['ini']}"] * (winner != "variable"))
     flags = [f"--sg-track-store={places['flag']}"] * (winner == "flag")
-    more = {} if winner == "ini" else {"SGTRACK_STORE": places["variable"]}
-    tested.pytest(*flags, **more)
-    assert len(of_postgres(places[winner])) == 2
-    for name, url in places.items():
-        if name != winner:
-            with psycopg.connect(url) as connection:
-                assert connection.execute("SELECT to_regclass('sgtrack.runs')").fetchone() == (
-                    None,
-                )
-
-
-def test_an_empty_flag_keeps_a_session_out_of_the_store(tested):
-    result = tested.track("--sg-track-store=", SGTRACK_STORE=AWAY)
-    assert result.ret == 0
-    assert "pushing" not in result.stdout.str()
-    assert "runs wait" not in result.stdout.str()
+    tested.pytest(*flags, SGTRACK_STORE=places["variable"])
+    assert len(of_postgres(places.pop(winner))) == 2
+    for url in places.values():
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT to_regclass('sgtrack.runs')").fetchone() == (None,)
 
 
 def test_the_experiment_of_the_session_is_that_of_the_store(tested, store):
@@ -218,7 +207,7 @@ def test_a_bad_url_is_a_usage_error_that_does_not_quote_it(tested, url, said, wh
     result = tested.track(*flags, **more)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.stderr.lines if said in line]
-    assert line.startswith("ERROR: --sg-track-store (or SGTRACK_STORE): ")
+    assert line.startswith("ERROR: --sg-track-store: ")
     assert "cret" not in result.stderr.str() + result.stdout.str()
 
 

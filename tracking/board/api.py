@@ -11,26 +11,17 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from tracking.attempts import confirmed_by
 from tracking.board import parameters
 from tracking.board.answers import AskedWrongError
 from tracking.board.curves import FEWEST_POINTS, MOST_POINTS, curve, items, places_shown
-from tracking.board.listing import (
-    PROPERTIES,
-    SHOWN,
-    fitting,
-    grouped,
-    number_of,
-    row,
-    statistics_of,
-)
+from tracking.board.listing import SHOWN, listed, number_of, row_of
 from tracking.columns import Columns
 from tracking.errors import BaselineError, TrackingError
 from tracking.queries.differences import difference, graph_marks, plain_difference, side_of
-from tracking.queries.expressions import STATISTICS, Metric, parse_metric, parse_order
+from tracking.queries.expressions import STATISTICS, parse_metric, parse_order
 from tracking.queries.histories import STATISTIC, plain_history, read_history
 from tracking.queries.plain import plain_summaries
-from tracking.queries.selection import in_order
+from tracking.queries.selection import PROPERTIES, Selection
 from tracking.report import json_report
 from tracking.reporting import stored_run
 
@@ -39,16 +30,17 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from tracking.live import LiveDBManager
     from tracking.model import RunInfo
+    from tracking.reading import LiveReader
 
-    Question = Callable[[LiveDBManager, Request], Any]
+    Question = Callable[[LiveReader, Request], Any]
 
 _MOST_RUNS = 1_000  # of a page of the list, and of a history
 _MOST_COMPARED = 100
+_LARGEST_OFFSET = 10**9
 
 
-def found_run(db: LiveDBManager, reference: str) -> RunInfo:
+def found_run(db: LiveReader, reference: str) -> RunInfo:
     """Return the run of a number or a uuid.
 
     Raises:
@@ -56,11 +48,11 @@ def found_run(db: LiveDBManager, reference: str) -> RunInfo:
     """
     run = db.find_run(reference)
     if run is None:
-        raise AskedWrongError(404, f"{db.db_path.name} has no run {reference[:40]}")
+        raise AskedWrongError(404, f"{db.experiment} has no run {reference[:40]}")
     return run
 
 
-def _run(db: LiveDBManager, request: Request) -> RunInfo:
+def _run(db: LiveReader, request: Request) -> RunInfo:
     return found_run(db, request.path_params["run"])
 
 
@@ -72,17 +64,22 @@ def plain_run(run: RunInfo) -> dict[str, Any]:
 # The original's
 
 
-def runs(db: LiveDBManager, _request: Request) -> Any:
-    """List all runs that have a number, newest first."""
-    return [plain_run(run) for run in db.find_runs() if run.run_id >= 0]
+def runs(db: LiveReader, _request: Request) -> Any:
+    """List the runs that have a number, newest first: all, or as many as a list has."""
+    return [plain_run(run) for run in _numbered(db)]
 
 
-def run_of(db: LiveDBManager, request: Request) -> Any:
+def _numbered(db: LiveReader) -> list[RunInfo]:
+    runs = db.select_runs(Selection(limit=db.most_listed)).runs
+    return [run for run in runs if run.run_id >= 0]
+
+
+def run_of(db: LiveReader, request: Request) -> Any:
     """Return a run."""
     return plain_run(_run(db, request))
 
 
-def records(db: LiveDBManager, request: Request) -> Any:
+def records(db: LiveReader, request: Request) -> Any:
     """Return the records of a run, of one metric or all."""
     run = _run(db, request)
     asked = request.query_params
@@ -123,13 +120,13 @@ def _n_points(request: Request) -> int:
     )
 
 
-def metrics(db: LiveDBManager, request: Request) -> Any:
+def metrics(db: LiveReader, request: Request) -> Any:
     """Return the names of a run's metrics."""
     run = _run(db, request)
     return {"run_id": number_of(run), "metrics": run.metrics}
 
 
-def graphs(db: LiveDBManager, request: Request) -> Any:
+def graphs(db: LiveReader, request: Request) -> Any:
     """Return a run's computation graphs; of those that nobody could draw an overview."""
     run = _run(db, request)
     found = [
@@ -144,32 +141,32 @@ def graphs(db: LiveDBManager, request: Request) -> Any:
     return {"run_id": number_of(run), "graphs": found}
 
 
-def histograms(db: LiveDBManager, request: Request) -> Any:
+def histograms(db: LiveReader, request: Request) -> Any:
     """Return a run's histograms by name."""
     run = _run(db, request)
     return {"run_id": number_of(run), "histograms": db.get_histograms(run.run_id)}
 
 
-def images(db: LiveDBManager, request: Request) -> Any:
+def images(db: LiveReader, request: Request) -> Any:
     """Return a run's images by name."""
     run = _run(db, request)
     return {"run_id": number_of(run), "images": db.get_images(run.run_id)}
 
 
-def texts(db: LiveDBManager, request: Request) -> Any:
+def texts(db: LiveReader, request: Request) -> Any:
     """Return a run's texts by name."""
     run = _run(db, request)
     return {"run_id": number_of(run), "texts": db.get_texts(run.run_id)}
 
 
-def summary(db: LiveDBManager, request: Request) -> Any:
+def summary(db: LiveReader, request: Request) -> Any:
     """Return the statistics of a run's metrics."""
     run = _run(db, request)
     found = plain_summaries(db.read_summaries(run.run_id))
     return {"run_id": number_of(run), "metrics": found}
 
 
-def compare(db: LiveDBManager, request: Request) -> Any:
+def compare(db: LiveReader, request: Request) -> Any:
     """Return the records of a metric of several runs; those that are not there are left out."""
     metric, compared = _compared(db, request, "ids")
     return {
@@ -185,7 +182,7 @@ def compare(db: LiveDBManager, request: Request) -> Any:
     }
 
 
-def _compared(db: LiveDBManager, request: Request, name: str) -> tuple[str, dict[str, RunInfo]]:
+def _compared(db: LiveReader, request: Request, name: str) -> tuple[str, dict[str, RunInfo]]:
     metric = request.query_params.get("metric")
     if not metric:
         raise AskedWrongError(400, "metric: a name is needed")
@@ -196,9 +193,9 @@ def _compared(db: LiveDBManager, request: Request, name: str) -> tuple[str, dict
     return metric, {one: run for one, run in listed.items() if run is not None}
 
 
-def hparams(db: LiveDBManager, _request: Request) -> Any:
+def hparams(db: LiveReader, _request: Request) -> Any:
     """Return the hyper-parameters and statistics of all runs, as a table."""
-    known = [run for run in db.find_runs() if run.run_id >= 0]
+    known = _numbered(db)
     summaries = db.summaries_of(known)
     table: list[dict[str, Any]] = [
         {
@@ -221,59 +218,53 @@ def hparams(db: LiveDBManager, _request: Request) -> Any:
 # Ours
 
 
-def listed(db: LiveDBManager, request: Request) -> Any:
+def list_of(db: LiveReader, request: Request) -> Any:
     """List a page of the runs that are asked for, or the groups they fall into."""
     asked = request.query_params
-    known = db.find_runs()
     wanted = {name: asked.getlist(name) for name in PROPERTIES if name in asked}
-    chosen = fitting(known, asked.get("q", ""), wanted)
-    order = parse_order(asked.get("sort") or "-created")
-    found: dict[str, Any] = {"database": db.db_path.name, "n_all": len(known), "n": len(chosen)}
-    if asked.get("group"):
-        kind = parameters.one_of(asked, "group", PROPERTIES)
-        return found | {"groups": [one.plain() for one in grouped(chosen, kind)]}
-    is_by_metric = isinstance(order.key, Metric)
-    ordered = in_order(chosen, order, db.summaries_of(chosen) if is_by_metric else {})
-    offset = parameters.bounded(asked, "offset", 0, 0, len(ordered))
-    page = ordered[offset : offset + parameters.bounded(asked, "limit", 100, 0, _MOST_RUNS)]
-    return found | {"offset": offset, "runs": rows(db, page, known, request)}
+    selection = Selection(
+        wanted=wanted,
+        search=asked.get("q", ""),
+        order=parse_order(asked.get("sort") or "-created"),
+        offset=parameters.bounded(asked, "offset", 0, 0, _LARGEST_OFFSET),
+        limit=parameters.bounded(asked, "limit", 100, 0, _MOST_RUNS),
+        is_counted=True,
+    )
+    kind = parameters.one_of(asked, "group", PROPERTIES) if asked.get("group") else None
+    page = db.select_runs(selection._replace(limit=0) if kind else selection)
+    n = page.n if db.most_listed is None else min(page.n, db.most_listed)
+    found = {"n_all": db.n_runs(), "n": n, "is_more": page.is_more or page.n > n}
+    if kind:
+        return found | {"groups": [one._asdict() for one in db.groups_of(selection, kind)]}
+    offset = min(selection.offset, n)
+    return found | {"offset": offset, "runs": _rows(db, page.runs[: n - offset], request)}
 
 
-def rows(
-    db: LiveDBManager, page: Sequence[RunInfo], known: Sequence[RunInfo], request: Request
-) -> list[dict[str, Any]]:
-    """Return runs as lists show them, with the statistics that are asked for."""
+def _rows(db: LiveReader, page: Sequence[RunInfo], request: Request) -> list[dict[str, Any]]:
+    """Return runs as the list shows them, with the statistics that are asked for."""
     asked = request.query_params
     names = set(asked.getlist("metric"))
     statistics = asked.getlist("statistic") or list(SHOWN)
     if not set(statistics) <= set(STATISTICS):
         raise AskedWrongError(400, f"statistic: there are {', '.join(STATISTICS)}")
-    confirmed, abandoned = confirmed_by(known), db.abandoned()
-    summaries = db.summaries_of(page)
-    return [
-        row(run, confirmed, abandoned)
-        | {"summaries": statistics_of(summaries[run.run_id], names, statistics)}
-        for run in page
-    ]
+    return listed(db, page, names, statistics)
 
 
-def curves(db: LiveDBManager, request: Request) -> Any:
+def curves(db: LiveReader, request: Request) -> Any:
     """Return the metrics of a run, one or all, as curves of few points."""
     run = _run(db, request)
     names = request.query_params.getlist("metric") or run.metrics or ()
     return {
-        "database": db.db_path.name,
         "run_id": number_of(run),
         "uuid": run.uuid,
         "metrics": {name: _curve(db, run, name, request) for name in names},
     }
 
 
-def compared_curves(db: LiveDBManager, request: Request) -> Any:
+def compared_curves(db: LiveReader, request: Request) -> Any:
     """Return a metric of several runs as curves of few points."""
     metric, compared = _compared(db, request, "runs")
     return {
-        "database": db.db_path.name,
         "metric": metric,
         "runs": {
             key: {"name": run.name, "curve": _curve(db, run, metric, request)}
@@ -282,46 +273,39 @@ def compared_curves(db: LiveDBManager, request: Request) -> Any:
     }
 
 
-def _curve(db: LiveDBManager, run: RunInfo, metric: str, request: Request) -> dict[str, Any]:
+def _curve(db: LiveReader, run: RunInfo, metric: str, request: Request) -> dict[str, Any]:
     part = _part(db.series(run.run_id, metric), request)
     return curve(part, _n_points(request), parameters.smoothing(request.query_params))
 
 
-def details(db: LiveDBManager, request: Request) -> Any:
+def details(db: LiveReader, request: Request) -> Any:
     """Return a run as the HTML report has a test: a report of one."""
     run = _run(db, request)
-    report = stored_run(db, run, started_in=db.db_path.parent.parent)
+    report = stored_run(db, run, started_in=db.folder.parent)
     if report.problems:  # they name files
         told = "a baseline file, or what is pending, cannot be read; `sgtrack report` says why"
         report = replace(report, problems=[told])
     return {
-        "database": db.db_path.name,
-        "run": _row_of(db, run),
+        "run": row_of(db, run),
         "report": json.loads(json_report.dump(report)),
     }
 
 
-def _row_of(db: LiveDBManager, run: RunInfo) -> dict[str, Any]:
-    confirmed = confirmed_by(db.find_runs(name=run.name))
-    return row(run, confirmed, db.abandoned())
-
-
-def differences(db: LiveDBManager, request: Request) -> Any:
+def differences(db: LiveReader, request: Request) -> Any:
     """Return what differs between two runs."""
     asked = request.query_params
     a, b = (found_run(db, asked.get(side, "")) for side in ("a", "b"))
     sides = side_of(db, a), side_of(db, b)
     found = difference(*sides)
     return {
-        "database": db.db_path.name,
-        "a": _row_of(db, a),
-        "b": _row_of(db, b),
+        "a": row_of(db, a),
+        "b": row_of(db, b),
         **plain_difference(found, with_equal=parameters.flag(asked, "all")),
         "graph_nodes": graph_marks(*(side.graphs for side in sides)),
     }
 
 
-def history(db: LiveDBManager, request: Request) -> Any:
+def history(db: LiveReader, request: Request) -> Any:
     """Return what metrics of a test came to in its runs, the oldest first."""
     asked = request.query_params
     test = asked.get("test")
@@ -332,7 +316,7 @@ def history(db: LiveDBManager, request: Request) -> Any:
     problems = []
     try:
         try:
-            found = read_history(db, test, metric, limit, db.db_path.parent.parent)
+            found = read_history(db, test, metric, limit, db.folder.parent)
         except BaselineError:
             problems.append("the baseline cannot be read; `sgtrack history` says why")
             found = read_history(db, test, metric, limit, None)
@@ -340,10 +324,10 @@ def history(db: LiveDBManager, request: Request) -> Any:
         if type(error) is not TrackingError:
             raise
         raise AskedWrongError(404, str(error)) from error
-    return {"database": db.db_path.name, **plain_history(found), "problems": problems}
+    return {**plain_history(found), "problems": problems}
 
 
-ANSWERS: dict[str, Question] = {
+THE_ORIGINALS: dict[str, Question] = {
     "/api/runs": runs,
     "/api/runs/compare": compare,
     "/api/runs/{run}": run_of,
@@ -355,14 +339,18 @@ ANSWERS: dict[str, Question] = {
     "/api/runs/{run}/texts": texts,
     "/api/runs/{run}/summary": summary,
     "/api/hparams": hparams,
-    "/api/list": listed,
+}
+"""What is answered where; of addresses that several fit, the first counts."""
+
+OURS: dict[str, Question] = {
+    "/api/list": list_of,
     "/api/runs/{run}/curves": curves,
     "/api/curves": compared_curves,
     "/api/runs/{run}/details": details,
     "/api/diff": differences,
     "/api/history": history,
 }
-"""What is answered where; of addresses that several fit, the first counts."""
+"""The same, of objects that say too which database they are about."""
 
 UNVERSIONED = frozenset({"/api/runs/{run}/details", "/api/history"})
 """Where the answer depends on files beside the database."""

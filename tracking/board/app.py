@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -20,26 +20,24 @@ from starlette.routing import Route
 from tracking._version import __version__
 from tracking.board import static
 from tracking.board.answers import AskedWrongError, answer, problem, problem_of
-from tracking.board.api import ANSWERS, UNVERSIONED, found_run
+from tracking.board.api import OURS, THE_ORIGINALS, UNVERSIONED, found_run
 from tracking.board.curves import MOST_POINTS
 from tracking.board.exports import FILES
-from tracking.board.folder import Folder
 from tracking.board.guard import SELECT, Guard, Policy
 from tracking.board.listing import number_of, row
 from tracking.board.stream import HEARTBEAT_S, MOST_READERS, Hub
 from tracking.errors import TrackingError
-from tracking.experiment_db import ExperimentDBManager
 from tracking.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from starlette.requests import Request
 
     from tracking.board.api import Question
-    from tracking.live import LiveDBManager, LiveExperiment
+    from tracking.board.databases import Databases, Experiment
     from tracking.model import RunInfo
+    from tracking.reading import LiveReader
 
 _AT_ONCE = 8  # answers; each may hold a long series in memory
 _UUID = re.compile(r"[0-9a-f]{32}")
@@ -47,10 +45,10 @@ _ABANDONED_AFTER_S = 10  # a process may die without changing a file
 
 
 class Board:
-    """The dashboard of a folder of experiments.
+    """The dashboard of some experiments.
 
     Args:
-        path: the folder; it need not exist yet.
+        databases: the experiments.
         policy: who may ask for what.
 
     Attributes:
@@ -58,11 +56,11 @@ class Board:
         hub: those who watch.
     """
 
-    def __init__(self, path: Path, policy: Policy) -> None:
-        self._folder = Folder(path)
+    def __init__(self, databases: Databases[Any], policy: Policy) -> None:
+        self._databases = databases
         self._policy = policy
         self._salt = os.urandom(8).hex()  # versions are of this process
-        self.hub = Hub(self._folder)
+        self.hub = Hub(databases)
         self.app = Guard(
             Starlette(
                 routes=self._routes(),
@@ -70,6 +68,7 @@ class Board:
                 exception_handlers={
                     HTTPException: _http_problem,
                     AskedWrongError: _problem,
+                    TrackingError: _problem,
                     Exception: _problem,
                 },
             ),
@@ -79,25 +78,25 @@ class Board:
     def _routes(self) -> list[Route]:
         return [
             Route("/api/config", self._config, methods=["GET"]),
-            Route("/api/databases", self._databases, methods=["GET"]),
+            Route("/api/databases", self._names, methods=["GET"]),
             Route(SELECT, self._select, methods=["POST"]),
             Route("/api/find", self._find, methods=["GET"]),
             Route("/api/live", self._live, methods=["GET"]),
             *(Route(path, self._file(make), methods=["GET"]) for path, make in FILES.items()),
             *(
                 Route(path, self._answering(path, question), methods=["GET"])
-                for path, question in ANSWERS.items()
+                for path, question in (*THE_ORIGINALS.items(), *OURS.items())
             ),
             Route("/api/runs/{run}", self._delete, methods=["DELETE"]),
             *static.routes(),
         ]
 
-    # About the folder
+    # About all of them
 
     def _config(self, _request: Request) -> Response:
         return answer(
             {
-                "exp_dir": str(self._folder.path),
+                "exp_dir": self._databases.where,
                 "version": __version__,
                 "is_read_only": self._policy.is_read_only,
                 "most_points": MOST_POINTS,
@@ -105,27 +104,27 @@ class Board:
             }
         )
 
-    def _databases(self, _request: Request) -> Response:
-        names, selected = self._folder.names(), self._folder.selected()
+    def _names(self, _request: Request) -> Response:
+        names, selected = self._databases.names(), self._databases.selected()
         return answer({"available_databases": names, "current_database": selected})
 
     async def _select(self, request: Request) -> Response:
         name = (await _body(request)).get("db_name")
         if not isinstance(name, str):
             raise AskedWrongError(400, "db_name: the name of a database is needed")
-        await run_in_threadpool(self._folder.select, name)
+        await run_in_threadpool(self._databases.select, name)
         return answer({"message": f"Database {name} selected"})
 
     def _find(self, request: Request) -> Response:
         """Return which database a run is in: of a uuid, or of a number where ?db= names one."""
         asked = request.query_params
         reference = asked.get("run", "")
-        names = self._folder.names()
+        names = self._databases.names()
         if "db" in asked or not _UUID.fullmatch(reference):
-            names = [self._folder.experiment(asked.get("db")).path.name]
+            names = [self._databases.experiment(asked.get("db")).name]
         for name in names:
             try:
-                found = self._folder.experiment(name).ask(lambda db: _row(db, reference))
+                found = self._databases.experiment(name).ask(lambda db: _row(db, reference))
             except (TrackingError, AskedWrongError):
                 continue  # the others may have it
             if found is not None:
@@ -137,39 +136,41 @@ class Board:
     def _answering(self, path: str, question: Question) -> Callable[[Request], Response]:
         def endpoint(request: Request) -> Response:
             name = request.query_params.get("db")
-            if name is None and path == "/api/runs" and self._folder.selected() is None:
+            if name is None and path == "/api/runs" and self._databases.selected() is None:
                 return answer([])  # as the original has it
-            experiment = self._folder.experiment(name)
+            experiment = self._databases.experiment(name)
             try:
                 tag = None if path in UNVERSIONED else self._tag(experiment, request)
                 if tag is not None and request.headers.get("if-none-match") == tag:
                     return Response(status_code=304, headers={"etag": tag})
                 value = experiment.ask(lambda db: question(db, request))
             except TrackingError as error:
-                return problem_of(error, experiment.path.name)
+                return problem_of(error, experiment.name)
+            if path in OURS:
+                value = {"database": experiment.name, **value}
             return answer(value, headers={"etag": tag} if tag is not None else None)
 
         return endpoint
 
-    def _tag(self, experiment: LiveExperiment, request: Request) -> str | None:
+    def _tag(self, experiment: Experiment, request: Request) -> str | None:
         version = experiment.version()
         if version is None:
             return None
         address = f"{request.url.path}?{request.url.query}"
-        parts = (self._salt, version, experiment.path.name, address)
+        parts = (self._salt, version, experiment.name, address)
         since = int(time.monotonic() / _ABANDONED_AFTER_S)
         text = "\n".join((*parts, str(since) if request.url.path == "/api/list" else ""))
         return f'"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"'
 
     def _file(
-        self, make: Callable[[LiveExperiment, Request], Response]
+        self, make: Callable[[Experiment, Request], Response]
     ) -> Callable[[Request], Response]:
         def endpoint(request: Request) -> Response:
-            experiment = self._folder.experiment(request.query_params.get("db"))
+            experiment = self._databases.experiment(request.query_params.get("db"))
             try:
                 return make(experiment, request)
             except TrackingError as error:
-                return problem_of(error, experiment.path.name)
+                return problem_of(error, experiment.name)
 
         return endpoint
 
@@ -181,34 +182,34 @@ class Board:
             return problem(503, "too many pages are open; close some")
         name = asked.get("db")
         if name is not None:
-            experiment = await run_in_threadpool(self._folder.experiment, name)
-            name = experiment.path.name
+            experiment = await run_in_threadpool(self._databases.experiment, name)
+            name = experiment.name
         else:
-            name = await run_in_threadpool(self._folder.selected)
+            name = await run_in_threadpool(self._databases.selected)
         return StreamingResponse(
             self.hub.events(name, asked.getlist("run")), media_type="text/event-stream"
         )
 
     async def _delete(self, request: Request) -> Response:
         confirmed = (await _body(request)).get("confirm")
-        experiment = self._folder.experiment(request.query_params.get("db"))
+        experiment = self._databases.experiment(request.query_params.get("db"))
         reference = request.path_params["run"]
         try:
             number = await run_in_threadpool(
                 experiment.ask, lambda db: _to_be_deleted(db, reference, confirmed)
             )
-            await run_in_threadpool(_delete, experiment.path, number)
+            await run_in_threadpool(self._databases.delete, experiment.name, number)
         except TrackingError as error:
-            return problem_of(error, experiment.path.name)
+            return problem_of(error, experiment.name)
         return answer({"message": f"Run {reference} deleted"})
 
 
-def _row(db: LiveDBManager, reference: str) -> dict[str, Any] | None:
+def _row(db: LiveReader, reference: str) -> dict[str, Any] | None:
     run = db.find_run(reference)
     return None if run is None else row(run, {}, db.abandoned())
 
 
-def _to_be_deleted(db: LiveDBManager, reference: str, confirmed: object) -> int:
+def _to_be_deleted(db: LiveReader, reference: str, confirmed: object) -> int:
     """Return the number of a run that may be deleted.
 
     Raises:
@@ -226,13 +227,8 @@ def _to_be_deleted(db: LiveDBManager, reference: str, confirmed: object) -> int:
     return run.run_id
 
 
-def _is_going_on(db: LiveDBManager, run: RunInfo) -> bool:
+def _is_going_on(db: LiveReader, run: RunInfo) -> bool:
     return run.status == Status.RUNNING and run.run_id not in db.abandoned()
-
-
-def _delete(path: Path, number: int) -> None:
-    with closing(ExperimentDBManager(path)) as db:
-        db.delete_run(number)
 
 
 async def _body(request: Request) -> dict[str, Any]:

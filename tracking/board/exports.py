@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from tracking.live import LiveDBManager, LiveExperiment
+    from tracking.board.databases import Experiment
     from tracking.model import RecordInfo, RunInfo
+    from tracking.reading import LiveReader
 
 _COLUMNS = "metric,step,value,wall_time\n"
 
 
-def records_csv(experiment: LiveExperiment, request: Request) -> Response:
+def records_csv(experiment: Experiment, request: Request) -> Response:
     """Return the records of a run, of one metric or all, as a table."""
     run = experiment.ask(lambda db: found_run(db, request.path_params["run"]))
     metric = request.query_params.get("metric")
@@ -36,7 +37,7 @@ def records_csv(experiment: LiveExperiment, request: Request) -> Response:
     return _file(pieces(), "text/csv", f"run_{request.path_params['run']}.csv")
 
 
-def export_json(experiment: LiveExperiment, request: Request) -> Response:
+def export_json(experiment: Experiment, request: Request) -> Response:
     """Return all that there is of a run but its images."""
     run, others = experiment.ask(lambda db: _all_but_records(db, request.path_params["run"]))
 
@@ -53,15 +54,15 @@ def export_json(experiment: LiveExperiment, request: Request) -> Response:
     return _file(pieces(), "application/json", f"run_{request.path_params['run']}.json")
 
 
-def _records(experiment: LiveExperiment, run: RunInfo, name: str) -> list[RecordInfo]:
-    def read(db: LiveDBManager) -> list[RecordInfo]:
+def _records(experiment: Experiment, run: RunInfo, name: str) -> list[RecordInfo]:
+    def read(db: LiveReader) -> list[RecordInfo]:
         now = found_run(db, run.uuid or str(run.run_id))  # it may have got its number meanwhile
         return db.get_records(now.run_id, name)
 
     return experiment.ask(read)  # each by itself: slow readers must not keep writers waiting
 
 
-def _all_but_records(db: LiveDBManager, reference: str) -> tuple[RunInfo, dict[str, Any]]:
+def _all_but_records(db: LiveReader, reference: str) -> tuple[RunInfo, dict[str, Any]]:
     run = found_run(db, reference)
     return run, {
         "summary": plain_summaries(db.read_summaries(run.run_id)),

@@ -1,100 +1,55 @@
-"""The list of runs: searched, filtered, sorted, grouped, a page at a time. Pure."""
+"""Runs as lists show them."""
 
 from __future__ import annotations
 
-from collections import Counter
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tracking.model import encode_number
+from tracking.queries.attempts import confirmed_among
 from tracking.queries.plain import plain_run
-from tracking.queries.selection import fits
+from tracking.queries.selection import commit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tracking.model import RunInfo, Summary
+    from tracking.reading import LiveReader
 
 SHOWN = ("n", "last", "tail", "min", "max")
 """Statistics of a metric that lists have where none is named."""
 
-_SHORTEST_BEGINNING = 4  # of a uuid, a session or a commit
 
-
-def commit_of(run: RunInfo) -> str | None:
-    """Return the commit of the code a run ran on."""
-    found = (run.environment or {}).get("git_commit")
-    return found if isinstance(found, str) else None
-
-
-PROPERTIES: dict[str, Callable[[RunInfo], str | None]] = {
-    "name": lambda run: run.name,
-    "status": lambda run: run.status,
-    "outcome": lambda run: run.outcome,
-    "verdict": lambda run: run.verdict,
-    "ended_by": lambda run: run.ended_by,
-    "session": lambda run: run.session,
-    "commit": commit_of,
-}
-"""What runs can be filtered and grouped by."""
-
-
-class Group(NamedTuple):
-    """Runs that have a property in common.
-
-    Attributes:
-        key: the property; None of those that have none.
-        runs: the newest first.
-    """
-
-    key: str | None
-    runs: list[RunInfo]
-
-    def plain(self) -> dict[str, Any]:
-        """Return what there is to say of it without naming its runs."""
-        return {
-            "key": self.key,
-            "n_runs": len(self.runs),
-            "newest_started_at": max(run.started_at for run in self.runs),
-            "statuses": Counter(str(run.status) for run in self.runs),
-            "verdicts": Counter(run.verdict for run in self.runs if run.verdict),
-        }
-
-
-def fitting(
-    runs: Iterable[RunInfo], search: str, wanted: Mapping[str, Collection[str]]
-) -> list[RunInfo]:
-    """Return the runs that are asked for.
+def listed(
+    db: LiveReader, runs: Sequence[RunInfo], metrics: Collection[str], statistics: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return runs as lists show them.
 
     Args:
-        runs: all there are.
-        search: a part of the name or a pattern it fits, or the beginning of the uuid, the session
-            or the commit; empty for all.
-        wanted: of `PROPERTIES`, the values that are asked for; an empty text is none.
+        db: the experiment.
+        runs: of it.
+        metrics: whose statistics are shown; of all of them where none is named.
+        statistics: of each metric.
+
+    Raises:
+        StoreError: the experiment cannot be read.
     """
+    confirmed, abandoned = confirmed_among(db, runs), db.abandoned()
+    summaries = db.summaries_of(runs)
     return [
-        run
+        row(run, confirmed, abandoned)
+        | {"summaries": statistics_of(summaries[run.run_id], metrics, statistics)}
         for run in runs
-        if not search or _is_meant(run, search)
-        if all((PROPERTIES[name](run) or "") in values for name, values in wanted.items())
     ]
 
 
-def _is_meant(run: RunInfo, search: str) -> bool:
-    if search.lower() in run.name.lower() or fits(run.name, search):
-        return True
-    beginnings = (run.uuid, run.session, commit_of(run))
-    return len(search) >= _SHORTEST_BEGINNING and any(
-        text is not None and text.startswith(search) for text in beginnings
-    )
+def row_of(db: LiveReader, run: RunInfo) -> dict[str, Any]:
+    """Return a run as a list shows it, without its statistics.
 
-
-def grouped(runs: Iterable[RunInfo], name: str) -> list[Group]:
-    """Return runs by one of `PROPERTIES`, in the order of the first of each group."""
-    groups: dict[str | None, list[RunInfo]] = {}
-    for run in runs:
-        groups.setdefault(PROPERTIES[name](run), []).append(run)
-    return [Group(key, of_group) for key, of_group in groups.items()]
+    Raises:
+        StoreError: the experiment cannot be read.
+    """
+    return row(run, confirmed_among(db, [run]), db.abandoned())
 
 
 def row(

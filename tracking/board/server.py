@@ -9,7 +9,7 @@ import re
 import secrets
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -19,7 +19,8 @@ from tracking.errors import BoardError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from tracking.board.databases import Databases
 
 _PORTS = (8000, 8001, 8080, 8765, 8888, 0)
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -34,7 +35,7 @@ class Settings:
     """What to serve, and to whom.
 
     Attributes:
-        folder: of the experiments.
+        databases: the experiments.
         host: name or address to listen on; None for the usual one.
         port: to listen on, 0 for any; None for the first of the usual ones that is free.
         is_public: whether others than this machine may reach it.
@@ -43,7 +44,7 @@ class Settings:
         is_read_only: whether nothing may be deleted.
     """
 
-    folder: Path
+    databases: Databases[Any]
     host: str | None = None
     port: int | None = None
     is_public: bool = False
@@ -92,10 +93,10 @@ class Server:
         policy = Policy(
             frozenset(one.lower() for one in hosts),
             self.token,
-            is_read_only=settings.is_read_only,
+            is_read_only=settings.is_read_only or settings.databases.is_read_only,
             cookie=f"sgtrack_board_{self.port}",  # cookies know no ports
         )
-        self._board = Board(settings.folder, policy)
+        self._board = Board(settings.databases, policy)
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 self._board.app,

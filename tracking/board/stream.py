@@ -17,19 +17,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio.to_thread
 
 from tracking.board.answers import AskedWrongError, as_json
-from tracking.board.watch import Event, Watch
+from tracking.board.databases import Event
+from tracking.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
-    from tracking.board.folder import Folder
+    from tracking.board.databases import Databases, Watching
 
 POLL_S = 0.2
 HEARTBEAT_S = 15.0
 MOST_READERS = 200
 _MOST_WAITING = 256
 _MOST_WAITING_BYTES = 1 << 20
-_FOLDER_EVERY = 5  # polls
+_NAMES_EVERY = 5  # polls
 
 
 def as_event(kind: str, data: Any) -> bytes:
@@ -110,13 +111,13 @@ class Hub:
     Used in the thread of one event loop.
 
     Args:
-        folder: the databases.
+        databases: what can be watched.
     """
 
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+    def __init__(self, databases: Databases[Any]) -> None:
+        self._databases = databases
         self._readers: set[Reader] = set()
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, Watching] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
 
@@ -169,10 +170,10 @@ class Hub:
             for reader in self._readers:
                 if not reader.is_greeted and reader.database in (None, *watched):
                     reader.greet()
-            if turn % _FOLDER_EVERY == 0:
+            if turn % _NAMES_EVERY == 0:
                 before = names
-                names = await anyio.to_thread.run_sync(self._folder.names, limiter=one_at_a_time)
-                if before is not None and names != before:
+                names = await anyio.to_thread.run_sync(self._names, limiter=one_at_a_time)
+                if None not in (names, before) and names != before:
                     self._distribute(None, [Event("databases", {"available_databases": names})])
             turn += 1
             await asyncio.sleep(POLL_S)
@@ -180,9 +181,15 @@ class Hub:
     def _look(self, name: str) -> list[Event]:
         watch = self._watches.get(name)
         if watch is None:
-            with suppress(AskedWrongError):  # it is gone, which the list of databases tells
-                watch = self._watches[name] = Watch(self._folder.experiment(name))
+            # It is gone, which the list of databases tells; or nobody can tell.
+            with suppress(AskedWrongError, StoreError):
+                watch = self._watches[name] = self._databases.watch(name)
         return [] if watch is None else watch.look()
+
+    def _names(self) -> list[str] | None:
+        with suppress(StoreError):
+            return self._databases.names()
+        return None
 
     def _distribute(self, database: str | None, events: Collection[Event]) -> None:
         for event in events:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from tracking.attempts import confirmed_by
 from tracking.board.curves import places_shown
-from tracking.board.listing import SHOWN, row, statistics_of
+from tracking.board.databases import Event
+from tracking.board.listing import SHOWN, listed
 from tracking.columns import Columns
 from tracking.errors import JournalError, TrackingError
 from tracking.journal import HEADER_SIZE, as_array
@@ -14,29 +14,16 @@ from tracking.model import Status, encode_number
 from tracking.snapshot import is_settled, signature_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from tracking.live import LiveDBManager, LiveExperiment, State
+    from tracking.model import RunInfo
     from tracking.snapshot import Signature
     from tracking.tail import SegmentTail
 
 _MOST_POINTS = 200  # of a metric at once: they come a few times a second
 _MOST_RUNS = 100  # at once; more of them are loaded anew
 _ABANDONED_EVERY = 10  # looks
-
-
-class Event(NamedTuple):
-    """Something that has happened.
-
-    Attributes:
-        kind: records, runs, databases, or problem.
-        data: what there is to say, as JSON has it.
-        run: uuid of the one run it is about; None where it is not about one.
-    """
-
-    kind: str
-    data: Any
-    run: str | None = None
 
 
 class Watch:
@@ -69,7 +56,7 @@ class Watch:
             kind = type(error).__name__
             if kind != self._problem:
                 self._problem = kind
-                events.append(Event("problem", {"database": self._experiment.path.name}))
+                events.append(Event("problem", {"database": self._experiment.name}))
         else:
             self._problem = None
         return events
@@ -102,7 +89,7 @@ class Watch:
                 series = _as_points(Columns.of_rows(as_array(frames)))
                 series["n"] = tail.progress[number].n
                 by_run.setdefault(channel.run_uuid, {})[channel.metric_name] = series
-        name = self._experiment.path.name
+        name = self._experiment.name
         for run, metrics in by_run.items():
             yield Event("records", {"database": name, "run": run, "metrics": metrics}, run)
 
@@ -144,28 +131,17 @@ class Watch:
             return []
         is_whole = len(changed) + len(removed) <= _MOST_RUNS
         data = {
-            "database": self._experiment.path.name,
+            "database": self._experiment.name,
             "n_all": n_all,
             "is_whole": is_whole,
-            "changed": _rows(db, changed, abandoned) if is_whole else [],
+            "changed": listed(db, _found(db, changed), (), SHOWN) if is_whole else [],
             "removed": removed if is_whole else [],
         }
         return [Event("runs", data)]
 
 
-def _rows(
-    db: LiveDBManager, changed: Iterable[str | int], abandoned: Collection[int]
-) -> list[dict[str, Any]]:
-    runs = [run for key in changed if (run := db.find_run(str(key))) is not None]
-    confirmed = {}
-    for name in {run.name for run in runs}:
-        confirmed.update(confirmed_by(db.find_runs(name=name)))
-    summaries = db.summaries_of(runs)
-    return [
-        row(run, confirmed, abandoned)
-        | {"summaries": statistics_of(summaries[run.run_id], (), SHOWN)}
-        for run in runs
-    ]
+def _found(db: LiveDBManager, keys: Iterable[str | int]) -> list[RunInfo]:
+    return [run for key in keys if (run := db.find_run(str(key))) is not None]
 
 
 def _as_points(columns: Columns) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def board(options: argparse.Namespace) -> int:
     Reads only, unless a run is deleted in the page. Ctrl-C ends it.
     """
     try:
+        from tracking.board.folder import Folder
         from tracking.board.server import Server, Settings
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:
@@ -86,7 +87,7 @@ def board(options: argparse.Namespace) -> int:
         ) from error
     server = Server(
         Settings(
-            folder=options.dir.absolute(),
+            databases=Folder(options.dir.absolute()),
             host=options.host,
             port=options.port,
             is_public=options.public,

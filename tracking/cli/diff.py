@@ -37,8 +37,7 @@ def diff(options: argparse.Namespace) -> int:
     Exits with 1 if anything does.
     """
     with reading(options) as db:
-        known = db.find_runs()
-        runs = [resolve_run(reference, known) for reference in (options.a, options.b)]
+        runs = [resolve_run(reference, db) for reference in (options.a, options.b)]
         found = difference(*(side_of(db, run) for run in runs))
     if options.json:
         a, b = map(plain_run, runs)

@@ -57,8 +57,7 @@ def export(options: argparse.Namespace) -> int:
             return USAGE
         check_parquet()
     with reading(options) as db:
-        known = db.find_runs()
-        chosen = [resolve_run(one, known) for one in options.runs] if options.runs else known
+        chosen = [resolve_run(one, db) for one in options.runs] or db.find_runs()
         runs = sorted({run.run_id: run for run in chosen}.values(), key=lambda run: run.run_id)
         n_records = sum(sum(run.num_records or ()) for run in runs)
         with progress(n_records, "records") as advance:

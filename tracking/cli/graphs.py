@@ -51,7 +51,7 @@ def graph(options: argparse.Namespace) -> int:
     As text, a line a node; for Graphviz (dot), Mermaid, Model Explorer; or as JSON.
     """
     with reading(options) as db:
-        run = resolve_run(options.run, db.find_runs())
+        run = resolve_run(options.run, db)
         graphs = db.get_graphs(run.run_id)
     stored = _chosen(run, graphs, options.name, options.number)
     text = _FORMATS[options.format](stored).rstrip("\n") + "\n"

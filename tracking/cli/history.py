@@ -67,7 +67,7 @@ def history(options: argparse.Namespace) -> int:
     verdict are left out.
     """
     with reading(options) as db:
-        name = resolve_name(options.test, (run.name for run in db.find_runs()))
+        name = resolve_name(options.test, db)
         found = read_history(db, name, options.metric, options.limit, root_of(options))
     if options.json:
         say_json("history", **plain_history(found))
@@ -81,7 +81,8 @@ def history(options: argparse.Namespace) -> int:
     if not found.points:
         say("its runs have no metrics")
     if found.n_left_out:
-        say(f"{found.n_left_out} earlier runs; --limit 0 shows all")
+        more = " or more" if found.is_more else ""
+        say(f"{found.n_left_out}{more} earlier runs; --limit 0 shows all")
     return OK
 
 

@@ -61,8 +61,7 @@ def _add_dry_run(parser: argparse.ArgumentParser) -> None:
 def delete(options: argparse.Namespace) -> int:
     """Delete runs with all their data; asks before it does."""
     with reading(options) as db:
-        known = db.find_runs()
-    named = [resolve_run(reference, known) for reference in options.runs]
+        named = [resolve_run(reference, db) for reference in options.runs]
     runs = list({run.run_id: run for run in named}.values())
     if options.dry_run or not options.yes:
         _say_runs(runs)
@@ -112,7 +111,8 @@ def accepted_runs(db: ExperimentDBManager, runs: Sequence[RunInfo], accepted: Ac
         runs: all of it, the newest first.
         accepted: the baselines.
     """
-    summaries = db.all_summaries()
+    summaries = db.summaries_of(runs)
+    entries = accepted.entries(runs)
     inside: dict[str | None, list[RunInfo]] = {}
     for run in runs:
         if run.parent is not None:
@@ -120,7 +120,7 @@ def accepted_runs(db: ExperimentDBManager, runs: Sequence[RunInfo], accepted: Ac
     found: set[int] = set()
     waiting: dict[int, set[tuple[str, object]]] = {}
     for run in runs:
-        entry = accepted.entry(run)
+        entry = entries.get(run.run_id)
         if entry is None:
             continue
         if id(entry) not in waiting:

@@ -1,24 +1,28 @@
-"""Which run a text on the command line means. Pure."""
+"""Which run a text on the command line means."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from tracking.attempts import without_confirmations
 from tracking.errors import TrackingError
 from tracking.model import Status
+from tracking.queries.attempts import own_runs
+from tracking.queries.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from tracking.model import RunInfo
+    from tracking.reading import ExperimentReader
 
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _UUID = re.compile(r"[0-9a-f]{4,32}")
 _MOST_LISTED = 8
+_NO_SESSION = "no run belongs to a session"
 
 
-def resolve_run(reference: str, runs: Sequence[RunInfo]) -> RunInfo:
+def resolve_run(reference: str, db: ExperimentReader) -> RunInfo:
     """Return the run that a text means.
 
     In this order: `last`, `last-failed`, an id, the name of a test, the beginning of a uuid, a part
@@ -26,56 +30,56 @@ def resolve_run(reference: str, runs: Sequence[RunInfo]) -> RunInfo:
 
     Args:
         reference: the text.
-        runs: all runs of the experiment, the newest first.
+        db: the experiment.
 
     Raises:
         TrackingError: it means none of them, or several; lists these.
     """
     if reference == "last":
-        return _first(without_confirmations(runs), "there is no run yet")
+        return _first(own_runs(db, {}), "there is no run yet")
     if reference == "last-failed":
-        return _first([run for run in runs if run.status == Status.FAILED], "no run has failed")
-    by_id = [run for run in runs if str(run.run_id) == reference]
-    if by_id:
-        return by_id[0]
-    names = dict.fromkeys(run.name for run in runs)
-    if reference not in names and _UUID.fullmatch(reference):
-        by_uuid = [run for run in runs if (run.uuid or "").startswith(reference)]
+        failed = Selection(wanted={"status": (Status.FAILED,)}, limit=1)
+        return _first(db.select_runs(failed).runs, "no run has failed")
+    by_id = db.get_run(int(reference)) if _NUMBER.fullmatch(reference) else None
+    if by_id is not None:
+        return by_id
+    if _UUID.fullmatch(reference) and not _is_name(reference, db):
+        by_uuid = db.select_runs(Selection(uuid=reference)).runs
         if len(by_uuid) > 1:
             listed = (f"{run.run_id} ({run.uuid}) {run.name}" for run in by_uuid)
             raise TrackingError(f"{reference} begins the uuids of several runs: {_list(listed)}")
         if by_uuid:
             return by_uuid[0]
-    return newest_of(resolve_name(reference, names), runs)
+    name = resolve_name(reference, db)
+    return _first(own_runs(db, {"name": (name,)}), f"no run is called {name!r} any more")
 
 
-def newest_of(name: str, runs: Sequence[RunInfo]) -> RunInfo:
-    """Return the newest run of a name; not one that only confirmed it under a fresh seed."""
-    return without_confirmations([run for run in runs if run.name == name])[0]
+def _is_name(text: str, db: ExperimentReader) -> bool:
+    return bool(db.select_runs(Selection(wanted={"name": (text,)}, limit=1)).runs)
 
 
-def _first(runs: Sequence[RunInfo], otherwise: str) -> RunInfo:
-    if not runs:
-        raise TrackingError(otherwise)
-    return runs[0]
+def _first(runs: Iterable[RunInfo], otherwise: str) -> RunInfo:
+    for run in runs:
+        return run
+    raise TrackingError(otherwise)
 
 
-def resolve_name(reference: str, names: Iterable[str]) -> str:
+def resolve_name(reference: str, db: ExperimentReader) -> str:
     """Return the name that a text means: the whole name, its end, or an unmistakable part of it.
 
     Args:
         reference: the text.
-        names: of all runs.
+        db: the experiment.
 
     Raises:
         TrackingError: it means none of them, or several; lists these.
     """
-    listed = list(dict.fromkeys(names))
-    if reference in listed:
-        return reference
-    ends = (f"::{reference}", f"/{reference}")
-    fitting = [name for name in listed if reference and name.endswith(ends)]
-    fitting = fitting or [name for name in listed if reference and reference in name]
+    if not reference or _is_name(reference, db):
+        fitting = [reference] if reference else []
+    else:
+        names = db.run_names(containing=reference)
+        ends = (f"::{reference}", f"/{reference}")
+        fitting = [name for name in names if name.endswith(ends)] or names
     if not fitting:
         raise TrackingError(f"no run is meant by {reference!r}; `sgtrack runs` lists all")
     if len(fitting) > 1:
@@ -83,22 +87,22 @@ def resolve_name(reference: str, names: Iterable[str]) -> str:
     return fitting[0]
 
 
-def resolve_session(reference: str, runs: Sequence[RunInfo]) -> str:
+def resolve_session(reference: str, db: ExperimentReader) -> str:
     """Return the session whose identity begins with a text; `last` is the newest.
 
     Args:
         reference: the text.
-        runs: all runs of the experiment, the newest first.
+        db: the experiment.
 
     Raises:
         TrackingError: it is none, or several; lists these.
     """
-    sessions = list(dict.fromkeys(run.session for run in runs if run.session))
     if reference == "last":
-        if not sessions:
-            raise TrackingError("no run belongs to a session")
-        return sessions[0]
-    fitting = [one for one in sessions if one.startswith(reference)] if len(reference) > 3 else []
+        newest = db.last_session()
+        if newest is None:
+            raise TrackingError(_NO_SESSION)
+        return newest
+    fitting = db.sessions(reference) if len(reference) > 3 else []
     if not fitting:
         raise TrackingError(
             f"no session is meant by {reference!r}; give its first four digits or more, or last"
@@ -108,20 +112,20 @@ def resolve_session(reference: str, runs: Sequence[RunInfo]) -> str:
     return fitting[0]
 
 
-def newest_sessions(runs: Sequence[RunInfo], n: int) -> list[str]:
+def newest_sessions(db: ExperimentReader, n: int) -> list[str]:
     """Return the identities of the newest sessions, the newest first.
 
     Args:
-        runs: all runs of the experiment, the newest first.
+        db: the experiment.
         n: how many at most.
 
     Raises:
         TrackingError: there is none.
     """
-    sessions = list(dict.fromkeys(run.session for run in runs if run.session))[:n]
-    if not sessions:
-        raise TrackingError("no run belongs to a session")
-    return sessions
+    found = db.sessions()[:n]
+    if not found:
+        raise TrackingError(_NO_SESSION)
+    return found
 
 
 def _list(names: Iterable[str]) -> str:

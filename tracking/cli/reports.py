@@ -85,9 +85,9 @@ def _data(options: argparse.Namespace) -> ReportData:
             raise TrackingError(f"{options.source} cannot be read: {error}") from error
     with reading(options) as db:
         if options.last is not None:
-            return stored_report(db, newest_sessions(db.find_runs(), options.last))
+            return stored_report(db, newest_sessions(db, options.last))
         session = options.session
-        known = None if session == "last" else resolve_session(session, db.find_runs())
+        known = None if session == "last" else resolve_session(session, db)
         return stored_report(db, known)
 
 

@@ -11,17 +11,17 @@ from tracking.cli.store import reading
 from tracking.cli.table import duration_text, number_text
 from tracking.errors import TrackingError
 from tracking.model import Status, Verdict
-from tracking.queries.expressions import Metric, Order, parse_condition, parse_metric, parse_order
+from tracking.queries.expressions import Metric, parse_condition, parse_metric, parse_order
 from tracking.queries.plain import plain_run, plain_values
-from tracking.queries.selection import fits, in_order
+from tracking.queries.selection import NEWEST_FIRST, Selection
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracking.cli.options import Commands
     from tracking.model import RunInfo, Summary
-    from tracking.queries.selection import Summaries
+    from tracking.reading import ExperimentReader
 
 _OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 _HEADERS = ("id", "name", "outcome", "verdict", "ended by", "started", "duration", "metrics")
@@ -64,7 +64,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--sort",
         type=parsed_by(parse_order),
-        default=Order("created", is_descending=True),
+        default=NEWEST_FIRST,
         metavar="KEY",
         help="id, name, created, duration or a metric such as loss.min; --sort=-KEY is descending"
         " (default: -created)",
@@ -90,28 +90,13 @@ def add_to(commands: Commands) -> None:
 def runs(options: argparse.Namespace) -> int:
     """List runs, the newest first, those alone that are asked for."""
     metrics: list[Metric] = options.columns
-    conditions = options.where
-    asked = [*metrics, *(condition.metric for condition in conditions)]
-    if isinstance(options.sort.key, Metric):
-        asked.append(options.sort.key)
     with reading(options) as db:
-        known = db.find_runs()
-        summaries: Summaries = db.all_summaries() if asked else {}
-    _check_metrics(asked, known)
-    session = options.session and resolve_session(options.session, known)
-    fitting = [
-        run
-        for run in known
-        if not options.status or run.status in options.status
-        if not options.outcome or run.outcome in options.outcome
-        if not options.verdict or run.verdict in options.verdict
-        if not session or run.session == session
-        if not options.name or fits(run.name, options.name)
-        if all(condition.holds(summaries.get(run.run_id, {})) for condition in conditions)
-    ]
-    ordered = in_order(fitting, options.sort, summaries)
-    shown = ordered[: options.limit] if options.limit else ordered
-    n_left_out = len(ordered) - len(shown)
+        _check_metrics(options, db)
+        page = db.select_runs(_selection(options, db))
+        shown = page.runs
+        summaries = db.summaries_of(shown) if metrics else {}
+        is_empty = not shown and not db.select_runs(Selection(limit=1)).runs
+    n_left_out = page.n - len(shown)
     if options.json:
         plain = [
             plain_run(run)
@@ -121,10 +106,10 @@ def runs(options: argparse.Namespace) -> int:
             }
             for run in shown
         ]
-        say_json("runs", experiment=db.db_path.stem, runs=plain, n_left_out=n_left_out)
+        say_json("runs", experiment=db.experiment, runs=plain, n_left_out=n_left_out)
         return OK
     if not shown:
-        say(f"{db.db_path}: no run fits" if known else f"{db.db_path}: there is no run")
+        say(f"{db.where}: there is no run" if is_empty else f"{db.where}: no run fits")
         return OK
     say_table(
         [_row(run, metrics, summaries.get(run.run_id, {})) for run in shown],
@@ -132,13 +117,34 @@ def runs(options: argparse.Namespace) -> int:
         right=("id", "duration", "metrics", *map(str, metrics)),
     )
     if n_left_out:
-        say(f"{n_left_out} more; --limit 0 shows all")
+        say(f"{n_left_out} {'or more' if page.is_more else 'more'}; --limit 0 shows all")
     return OK
 
 
-def _check_metrics(asked: Iterable[Metric], known: Sequence[RunInfo]) -> None:
+def _selection(options: argparse.Namespace, db: ExperimentReader) -> Selection:
+    session = options.session and resolve_session(options.session, db)
+    wanted = {
+        "status": options.status,
+        "outcome": options.outcome,
+        "verdict": options.verdict,
+        "session": [session] if session else [],
+    }
+    return Selection(
+        wanted={name: values for name, values in wanted.items() if values},
+        name=options.name or "",
+        conditions=options.where,
+        order=options.sort,
+        limit=options.limit or None,
+        is_counted=True,
+    )
+
+
+def _check_metrics(options: argparse.Namespace, db: ExperimentReader) -> None:
     """Refuse a metric that no run has: nobody would notice a slip of the pen."""
-    names = sorted({name for run in known for name in run.metrics or ()})
+    asked = [*options.columns, *(condition.metric for condition in options.where)]
+    if isinstance(options.sort.key, Metric):
+        asked.append(options.sort.key)
+    names = db.metric_names() if asked else []
     for metric in asked:
         if metric.name not in names:
             there = f"there are {', '.join(names)}" if names else "there is none"

@@ -23,7 +23,7 @@ from tracking.cli.table import duration_text, number_text, value_text
 from tracking.errors import StoreError
 from tracking.model import Status
 from tracking.queries.plain import plain_run, plain_summaries
-from tracking.regression import check_as_plain, parse_comparison
+from tracking.regression import STORE, check_as_plain, parse_comparison
 from tracking.report import checks_table
 from tracking.report.curve import sparkline
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from tracking import ExperimentDBManager
     from tracking.cli.options import Commands
     from tracking.model import RunInfo, Summary
+    from tracking.reading import ExperimentReader
     from tracking.regression import Compared
     from tracking.stored_graphs import StoredGraph
 
@@ -53,7 +53,7 @@ def add_to(commands: Commands) -> None:
 def show(options: argparse.Namespace) -> int:
     """Show a run: how it ended, its config, environment and metrics."""
     with reading(options) as db:
-        run = resolve_run(options.run, db.find_runs())
+        run = resolve_run(options.run, db)
         summaries = db.read_summaries(run.run_id)
         graphs = db.get_graphs(run.run_id)
         n_kept = {
@@ -89,7 +89,9 @@ def show(options: argparse.Namespace) -> int:
             say_pairs((name, value_text(value)) for name, value in mapping.items())
     if compared:
         say("")
-        baseline = os.path.relpath(options.dir / compared.baseline)
+        baseline = compared.baseline
+        if not baseline.startswith(STORE):
+            baseline = os.path.relpath(options.dir / baseline)
         say(f"compared with {compared.key} of {baseline}:")
         for line in _comparison_lines(compared):
             say(line)
@@ -108,12 +110,12 @@ def show(options: argparse.Namespace) -> int:
     return OK
 
 
-def _compared(db: ExperimentDBManager, run: RunInfo) -> Compared | None:
+def _compared(db: ExperimentReader, run: RunInfo) -> Compared | None:
     text = db.get_comparison(run.run_id)
     try:
         return parse_comparison(text) if text else None
     except ValueError as error:
-        raise StoreError(f"{db.db_path}: run {run.run_id}: {error}") from error
+        raise StoreError(f"{db.where}: run {run.run_id}: {error}") from error
 
 
 def _comparison_lines(compared: Compared) -> list[str]:
@@ -134,11 +136,11 @@ def _plain_texts(texts: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, An
     ]
 
 
-def _sparklines(db: ExperimentDBManager, run: RunInfo) -> dict[str, str]:
-    values: dict[str, array[float]] = {}
-    for name, records in db.iter_records(run.run_id):
-        values.setdefault(name, array("d")).extend(record.value for record in records)
-    return {name: sparkline(of_metric) for name, of_metric in values.items()}
+def _sparklines(db: ExperimentReader, run: RunInfo) -> dict[str, str]:
+    return {
+        name: sparkline(array("d", db.series(run.run_id, name).values.tobytes()))
+        for name in run.metrics or ()
+    }
 
 
 def _say_run(run: RunInfo) -> None:

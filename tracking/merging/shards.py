@@ -13,11 +13,17 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracking import schema
-from tracking.connection import journal_folder, reading_foreign
+from tracking.connection import reading_foreign
 from tracking.errors import NewerSchemaError, NotAnExperimentError, StoreBusyError, StoreError
-from tracking.journal import SUFFIX
 from tracking.merging.store import MergingDBManager, held_runs
-from tracking.recovery import EndedBy, LastWords, drain, is_alive
+from tracking.recovery import (
+    EndedBy,
+    LastWords,
+    drain,
+    is_alive,
+    segments_of,
+    what_was_left_out,
+)
 from tracking.snapshot import is_settled, signature_of
 
 if TYPE_CHECKING:
@@ -70,13 +76,13 @@ class Source(NamedTuple):
 def databases_in(folder: Path) -> list[Path]:
     """Return the databases of the experiments in a folder, also those not written yet."""
     names = {path.stem for path in folder.glob("*.db")}
-    names |= {path.stem for path in folder.glob("*.journal") if any(path.glob(f"*{SUFFIX}"))}
+    names |= {path.stem for path in folder.glob("*.journal") if segments_of(path)}
     return [folder / f"{name}.db" for name in sorted(names)]
 
 
 def is_there(path: Path) -> bool:
     """Tell whether there is an experiment: a database, or segments of one to be."""
-    return path.exists() or bool(_segments(path))
+    return path.exists() or bool(segments_of(path))
 
 
 def prepared(shard: Path, folder: Path, *, looks_at_pages: bool = True) -> Source:
@@ -117,7 +123,7 @@ def check_is_ours(shard: Path) -> None:
 
 
 def _read_in_place(shard: Path, looks_at_pages: bool) -> Source | None:
-    if _segments(shard) or _companions(shard) or not shard.exists():
+    if segments_of(shard) or _companions(shard) or not shard.exists():
         return None
     before = signature_of(shard)
     if not is_settled(before):
@@ -140,7 +146,7 @@ def _read_copy(shard: Path, folder: Path, looks_at_pages: bool) -> Source:
     folder.mkdir(parents=True)
     copy = folder / shard.name
     # In this order: who lives now may die while we read, and is left for the next time.
-    segments = _segments(shard)
+    segments = segments_of(shard)
     living = {path.stem for path in segments if is_alive(path)}
     if shard.exists():
         _copy_files(shard, copy)
@@ -158,7 +164,7 @@ def _read_copy(shard: Path, folder: Path, looks_at_pages: bool) -> Source:
                     raise _ChangedError(f"{path} was drained while it was read") from None
                 raise
             if n_damaged and path.stem not in living:
-                remarks.append(f"{path}: {n_damaged} damaged records were left out")
+                remarks.append(what_was_left_out(path, n_damaged))
         if not all(path.exists() for path in segments):
             raise _ChangedError(f"{shard} was drained while it was read")
         db.end_abandoned_runs(
@@ -166,10 +172,6 @@ def _read_copy(shard: Path, folder: Path, looks_at_pages: bool) -> Source:
         )
         runs = db.held_runs()
     return Source(shard, copy, None, runs, remarks)
-
-
-def _segments(shard: Path) -> list[Path]:
-    return sorted(journal_folder(shard).glob(f"*{SUFFIX}"))
 
 
 def _companions(shard: Path) -> list[Path]:
@@ -207,12 +209,11 @@ def _judged(
         with reading_foreign(path) as connection:
             _check(connection, shard, looks_at_pages=looks_at_pages)
             yield connection
-    except (NewerSchemaError, _ChangedError):
-        raise
-    except NotAnExperimentError as error:
-        raise NotAnExperimentError(str(error).replace(str(path.absolute()), str(shard))) from error
     except StoreError as error:
-        raise StoreError(str(error).replace(str(path.absolute()), str(shard))) from error
+        if isinstance(error, NotAnExperimentError) and error.__cause__ is not None:
+            raise NotAnExperimentError(f"{shard} is not a SQLite database; leave it out") from error
+        # It is the shard that is spoken of, as it was given.
+        raise type(error)(str(error).replace(str(path.absolute()), str(shard))) from error
 
 
 def _check(connection: sqlite3.Connection, shard: Path, *, looks_at_pages: bool) -> None:

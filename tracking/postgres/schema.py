@@ -84,6 +84,7 @@ CREATE TABLE runs (
     ended_by       text,                    -- finished, exception, crashed, killed, ...
     verdict        text,                    -- of the comparison with the baseline
     comparison     text,                    -- JSON: what was compared, and found
+    acceptance     text,                    -- why it counts as a baseline of its branch, or NULL
     certainty      smallint NOT NULL,       -- how well its end is known; these four decide which
     n_records      bigint NOT NULL,         -- of several forms of a run is the most complete
     n_media        bigint NOT NULL,
@@ -94,6 +95,9 @@ CREATE INDEX runs_newest ON runs (experiment_id, created_at DESC, id DESC);
 CREATE INDEX runs_of_name ON runs (name_id, created_at DESC, id DESC);
 CREATE INDEX runs_of_session ON runs (session, experiment_id);
 CREATE INDEX runs_of_parent ON runs (parent) WHERE parent IS NOT NULL;
+CREATE INDEX runs_accepted ON runs (name_id, branch, created_at, id) WHERE acceptance IS NOT NULL;
+CREATE INDEX runs_accepted_explicitly ON runs (name_id, branch, created_at)
+    WHERE acceptance = 'explicit';
 
 CREATE TABLE deleted_runs (                 -- so that they stay away
     uuid       text COLLATE "C" PRIMARY KEY,

@@ -12,6 +12,7 @@ from tracking.merging.content import MEDIA
 from tracking.merging.plan import Form
 from tracking.model import Status
 from tracking.postgres import chunks, identities, schema
+from tracking.regression import acceptance_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -186,7 +187,8 @@ _NO_PUSHES = f"SELECT pg_advisory_xact_lock({schema.DELETIONS})"
 _COLUMNS = (
     *("experiment_id", "name_id", "uuid", "created_at", "status", "config", "parent"),
     *("environment_id", "branch", "session", "attempt", "duration_s", "outcome", "phase"),
-    *("ended_by", "verdict", "comparison", "certainty", "n_records", "n_media", "digest"),
+    *("ended_by", "verdict", "comparison", "acceptance", "certainty", "n_records", "n_media"),
+    "digest",
 )
 _PLACEHOLDERS = ", ".join(["%s"] * len(_COLUMNS))
 _INSERT = (
@@ -202,19 +204,17 @@ _UPDATE = (
 def _row(run: RunContent, shared: _Identities) -> tuple[Any, ...]:
     of = run.properties
     form = run.held.form
-    environment = None if run.environment is None else shared.environments[run.environment]
+    number = None if run.environment is None else shared.environments[run.environment]
+    environment = json.loads(run.environment) if run.environment else {}
+    branch = environment.get("git_branch")
     return (
         *(shared.experiment, shared.names[of["name"]], of["uuid"], of["created_at"]),
-        *(of["status"], of["config"] or "{}", of["parent"], environment),
-        *(_branch(run.environment), of["session"], of["attempt"], of["duration_s"]),
-        *(of["outcome"], of["phase"], of["ended_by"], of["verdict"], of["comparison"]),
+        *(of["status"], of["config"] or "{}", of["parent"], number),
+        *(branch if isinstance(branch, str) else None, of["session"], of["attempt"]),
+        *(of["duration_s"], of["outcome"], of["phase"], of["ended_by"], of["verdict"]),
+        *(of["comparison"], acceptance_of(of, environment)),
         *(form.certainty, form.n_records, form.n_media, form.digest),
     )
-
-
-def _branch(environment: str | None) -> str | None:
-    branch = json.loads(environment).get("git_branch") if environment else None
-    return branch if isinstance(branch, str) else None
 
 
 def _inserted(connection: Connection[Any], rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:

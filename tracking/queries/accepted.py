@@ -11,10 +11,11 @@ from tracking.model import encode_number
 from tracking.regression import baseline_path, load_baseline, parse_comparison
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tracking.experiment_db import ExperimentDBManager
     from tracking.model import RunInfo, Summary
+    from tracking.reading import ExperimentReader
     from tracking.regression import Entry
 
 # What `--sg-track-samples` adds to a test's case: the seeds share one entry.
@@ -29,29 +30,36 @@ class Accepted:
         root: the folder that node ids start from.
     """
 
-    def __init__(self, db: ExperimentDBManager, root: Path) -> None:
+    def __init__(self, db: ExperimentReader, root: Path) -> None:
         self._db = db
         self._root = root
-        self._entries = cache(load_baseline)
+        self._read = cache(load_baseline)
 
-    def entry(self, run: RunInfo) -> Entry | None:
-        """Return the baseline of a run's test, the same object for all runs; None without one.
+    def entries(self, runs: Sequence[RunInfo]) -> dict[int, Entry]:
+        """Return the baseline of each run's test, by the number of the run, where there is one.
+
+        Runs of one test have the same object.
 
         Raises:
-            BaselineError: the baseline file cannot be read.
+            BaselineError: a baseline file cannot be read.
         """
-        file, separator, _ = run.name.partition("::")
-        if not separator:
-            return None
-        entries = self._entries(baseline_path(self._root / file))
-        return entries.get(self._key(run)) if entries else None
+        files = {run.run_id: self._of_file(run) for run in runs}
+        asked = [run for run in runs if files[run.run_id]]
+        texts = self._db.comparisons_of(asked) if asked else {}
+        found = {run.run_id: files[run.run_id].get(_key(run, texts)) for run in asked}
+        return {run_id: entry for run_id, entry in found.items() if entry is not None}
 
-    def _key(self, run: RunInfo) -> str:
-        text = self._db.get_comparison(run.run_id)
-        if text is not None:
-            with suppress(ValueError):  # damaged, or newer: the name says it nearly always
-                return parse_comparison(text).key
-        return key_of(run.name)
+    def _of_file(self, run: RunInfo) -> Mapping[str, Entry]:
+        file, separator, _ = run.name.partition("::")
+        return self._read(baseline_path(self._root / file)) if separator else {}
+
+
+def _key(run: RunInfo, texts: Mapping[int, str]) -> str:
+    text = texts.get(run.run_id)
+    if text is not None:
+        with suppress(ValueError):  # damaged, or newer: the name says it nearly always
+            return parse_comparison(text).key
+    return key_of(run.name)
 
 
 def key_of(run_name: str) -> str:

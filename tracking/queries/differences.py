@@ -15,8 +15,8 @@ from tracking.report.data import MISSING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tracking.experiment_db import ExperimentDBManager
     from tracking.model import RunInfo, Summary
+    from tracking.reading import ExperimentReader
     from tracking.stored_graphs import StoredGraph
 
 _COMPARED = ("n", "n_nan", "n_inf", *STATISTICS)
@@ -71,7 +71,7 @@ class Difference(NamedTuple):
         }
 
 
-def side_of(db: ExperimentDBManager, run: RunInfo) -> Side:
+def side_of(db: ExperimentReader, run: RunInfo) -> Side:
     """Read what is compared of a run.
 
     Raises:

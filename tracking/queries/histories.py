@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tracking.attempts import without_confirmations
 from tracking.errors import TrackingError
 from tracking.model import encode_number
 from tracking.queries.accepted import Accepted, identity
+from tracking.queries.attempts import own_runs
 from tracking.queries.expressions import Metric
+from tracking.queries.selection import Selection
 from tracking.regression.checks import relative_change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from tracking.experiment_db import ExperimentDBManager
     from tracking.model import RunInfo, Summary
+    from tracking.reading import ExperimentReader
 
 STATISTIC = "tail"
 """Of a metric that names none: what the gate compares first."""
@@ -46,16 +48,18 @@ class History(NamedTuple):
     Attributes:
         test: what its runs are called.
         points: of each metric, the oldest first.
-        n_left_out: how many earlier runs it has.
+        n_left_out: how many earlier runs it has, those that confirmed a verdict among them.
+        is_more: whether there are more than `n_left_out`: of very many not all are counted.
     """
 
     test: str
     points: dict[Metric, list[Point]]
     n_left_out: int
+    is_more: bool
 
 
 def read_history(
-    db: ExperimentDBManager, test: str, metric: Metric | None, limit: int, root: Path | None
+    db: ExperimentReader, test: str, metric: Metric | None, limit: int, root: Path | None
 ) -> History:
     """Read what metrics came to in the runs of a test; not those that confirmed a verdict only.
 
@@ -71,23 +75,34 @@ def read_history(
         BaselineError: its baseline cannot be read.
         StoreError: the experiment cannot be read.
     """
-    all_runs = without_confirmations(db.find_runs(name=test))[::-1]
-    runs = all_runs[-limit:] if limit else all_runs
-    summaries = {run.run_id: db.read_summaries(run.run_id) for run in runs}
+    wanted = {"name": (test,)}
+    newest = own_runs(db, wanted)
+    runs = list(islice(newest, limit) if limit else newest)[::-1]
+    summaries = db.summaries_of(runs)
     held = set() if root is None else _held(Accepted(db, root), runs)
     points = {
         one: points_of(one, runs, summaries, held) for one in _metrics(metric, summaries, test)
     }
-    return History(test, points, len(all_runs) - len(runs))
+    return History(test, points, *_n_before(db, wanted, runs))
+
+
+def _n_before(
+    db: ExperimentReader, wanted: Mapping[str, Collection[str]], runs: Sequence[RunInfo]
+) -> tuple[int, bool]:
+    if not runs:
+        return 0, False
+    before = (runs[0].started_at, runs[0].run_id)
+    earlier = Selection(wanted=wanted, before=before, limit=0, is_counted=True)
+    _, n, is_more = db.select_runs(earlier)
+    return n, is_more
 
 
 def _held(
     accepted: Accepted, runs: Sequence[RunInfo]
 ) -> set[tuple[int, str, tuple[float | str | None, ...]]]:
     return {
-        (run.run_id, metric, identity(summary))
-        for run in runs
-        if (entry := accepted.entry(run)) is not None
+        (run_id, metric, identity(summary))
+        for run_id, entry in accepted.entries(runs).items()
         for sample in entry.samples
         for metric, summary in sample.metrics.items()
     }

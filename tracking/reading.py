@@ -1,0 +1,174 @@
+"""What can be read of an experiment, wherever it lies: in a file here, or in a store."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tracking.errors import RunNotFoundError
+from tracking.queries.selection import PROPERTIES, Group, Page, Selection, grouped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tracking.columns import Columns
+    from tracking.model import RecordInfo, RunInfo, Summary
+    from tracking.stored_graphs import StoredGraph
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_UUID = re.compile(r"[0-9a-f]{32}")
+
+
+class ExperimentReader(Protocol):
+    """An experiment, for reading.
+
+    What is narrow is answered from an index: an experiment may hold a million runs, and nobody
+    reads all of them to find one.
+
+    All but the names of this class raise `StoreError` where the experiment cannot be read, and
+    `RunNotFoundError` where they are given the number of a run that is not there.
+    """
+
+    most_listed: int | None = None
+    """How many runs a list of all of them has at most; None for all."""
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+
+    @property
+    def where(self) -> str:
+        """What messages call it; without what opens it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is recorded: baseline files are named from there."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    # Runs
+
+    def get_run(self, run_id: int) -> RunInfo | None:
+        """Get run metadata; None when there is no such run."""
+
+    def run_id_of(self, uuid: str) -> int:
+        """Return the number of a run."""
+
+    def find_run(self, reference: str) -> RunInfo | None:
+        """Return the run of a number, or of a uuid, as a text; None where there is none."""
+        if _NUMBER.fullmatch(reference):
+            return self.get_run(int(reference))
+        if not _UUID.fullmatch(reference):
+            return None
+        try:
+            return self.get_run(self.run_id_of(reference))
+        except RunNotFoundError:
+            return None
+
+    def select_runs(self, asked: Selection) -> Page:
+        """Return the runs that are asked for."""
+
+    def find_runs(self, *, name: str | None = None, session: str | None = None) -> list[RunInfo]:
+        """List the runs of a name, of a session, or both, newest first; all where neither is given.
+
+        Args:
+            name: of the runs; those of a test are called by its node id.
+            session: identity of a session, as `RunInfo.session` has it.
+        """
+        asked = {"name": name, "session": session}
+        given = {key: (value,) for key, value in asked.items() if value is not None}
+        return self.select_runs(Selection(wanted=given)).runs
+
+    def nested_runs(self, outer: Iterable[RunInfo]) -> list[RunInfo]:
+        """List the runs that were started inside of some, and inside of these, oldest first."""
+        found: dict[int, RunInfo] = {}
+        level = list(outer)
+        while uuids := [run.uuid for run in level if run.uuid is not None]:
+            level = [run for run in self._started_inside(uuids) if run.run_id not in found]
+            found.update((run.run_id, run) for run in level)
+        return sorted(found.values(), key=lambda run: (run.started_at, run.run_id))
+
+    def _started_inside(self, uuids: Sequence[str]) -> list[RunInfo]:
+        """Return the runs that were started inside of some, directly."""
+
+    def groups_of(self, asked: Selection, by: str) -> list[Group]:
+        """Return the runs that are asked for by one of `PROPERTIES`, whatever part of them."""
+        runs = self.select_runs(asked._replace(offset=0, limit=self.most_listed)).runs
+        value = PROPERTIES[by]
+        return grouped((value(run), run.started_at, run.status, run.verdict) for run in runs)
+
+    def run_names(self, containing: str = "") -> list[str]:
+        """Return the names of runs in which a text stands, sorted."""
+
+    def metric_names(self) -> list[str]:
+        """Return the names of all metrics, sorted."""
+
+    def sessions(self, beginning: str = "") -> list[str]:
+        """Return the sessions whose identity begins with a text, the newest first."""
+
+    def last_session(self) -> str | None:
+        """Return the session of the newest run that belongs to one; None where no run does."""
+
+    # Records
+
+    def get_metrics(self, run_id: int) -> list[str]:
+        """Get list of metric names for a run, in the order they first appeared."""
+
+    def get_records(self, run_id: int, metric_name: str) -> list[RecordInfo]:
+        """Get metric records for a run, by step, those of one step in the order of recording."""
+
+    def iter_records(self, run_id: int) -> Iterator[tuple[str, list[RecordInfo]]]:
+        """Yield the records of a run in parts, metric after metric; memory has a bound."""
+
+    def series(self, run_id: int, metric_name: str) -> Columns:
+        """Return what `get_records` does as arrays."""
+
+    def read_summaries(self, run_id: int) -> dict[str, Summary]:
+        """Return summaries over all records of a run, by metric."""
+
+    def summaries_of(self, runs: Sequence[RunInfo]) -> dict[int, dict[str, Summary]]:
+        """Return the summaries of runs by their numbers, without a query for each."""
+
+    def get_comparison(self, run_id: int) -> str | None:
+        """Return what comparing a run with its baseline found, as `end_run` was given it."""
+
+    def comparisons_of(self, runs: Sequence[RunInfo]) -> Mapping[int, str]:
+        """Return what `get_comparison` does of those runs that were compared."""
+
+    # Graphs, histograms, images, texts
+
+    def get_graphs(self, run_id: int) -> list[StoredGraph]:
+        """Get all computation graphs of a run, oldest first, each unpacked as far as it is used."""
+
+    def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
+        """Get all computation graphs for a run, oldest first, as {id, graph, created_at, name}."""
+        return [
+            {
+                "id": one.graph_id,
+                "graph": one.whole(),
+                "created_at": one.created_at,
+                "name": one.name,
+            }
+            for one in self.get_graphs(run_id)
+        ]
+
+    def get_histograms(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
+        """Get all histograms for a run by name, each list by step."""
+
+    def get_images(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
+        """Get all images for a run by name, each list by step, the pixels as base64."""
+
+    def get_texts(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
+        """Get all text entries for a run, grouped by name, each list by step."""
+
+
+class LiveReader(ExperimentReader, Protocol):
+    """An experiment that is looked at while others record into it."""
+
+    def n_runs(self) -> int:
+        """Return how many runs there are; of very many not all are counted."""
+
+    def abandoned(self) -> set[int]:
+        """Return the numbers of runs that never ended and whose process is gone."""
