@@ -23,7 +23,7 @@ from tracking.regression import (
 )
 from tracking.summary import summarize
 
-MAIN = {"git_branch": "main", "git_dirty": False}
+MAIN = {"git_branch": "main", "git_dirty": False, "git_pull_request": False}
 
 
 def sample(value, seed=None):
@@ -69,6 +69,8 @@ def properties(**changed):
         ({"parent": "0" * 32}, {}, None),
         ({}, {"git_branch": None}, None),
         ({}, {"git_dirty": True}, None),
+        ({}, {"git_pull_request": True}, None),
+        ({}, {"git_pull_request": None}, None),
         ({"comparison": None}, {}, None),
         ({"comparison": "{"}, {}, None),
         ({"comparison": '{"version": 99}'}, {}, None),

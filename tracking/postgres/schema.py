@@ -194,13 +194,13 @@ CREATE TABLE graphs (
 );
 
 -- Who may write need not be allowed to create tables: this is run with the rights of its owner.
-CREATE FUNCTION add_partitions(last_run_id bigint) RETURNS void
+CREATE FUNCTION add_partitions(first_run_id bigint, last_run_id bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = sgtrack, pg_temp AS $$
 DECLARE
     parent text;
     number bigint;
 BEGIN
-    FOR number IN 0 .. last_run_id / {RUNS_A_PARTITION} + 1 LOOP
+    FOR number IN first_run_id / {RUNS_A_PARTITION} .. last_run_id / {RUNS_A_PARTITION} + 1 LOOP
         FOREACH parent IN ARRAY ARRAY['series', 'chunks'] LOOP
             CONTINUE WHEN to_regclass(format('sgtrack.%I', parent || '_' || number)) IS NOT NULL;
             PERFORM pg_advisory_xact_lock({_LOCK});
@@ -212,7 +212,7 @@ BEGIN
     END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION add_partitions FROM PUBLIC;
-SELECT add_partitions(0);
+SELECT add_partitions(0, 0);
 """  # noqa: S608  # numbers of ours
 
 _MIGRATIONS = (("the first schema", _FIRST),)

@@ -171,7 +171,8 @@ def _take(
                 ids[uuid] = run_id
     if not ids:
         return []
-    connection.execute("SELECT sgtrack.add_partitions(%s)", (max(ids.values()),))
+    ends = (min(ids.values()), max(ids.values()))
+    connection.execute("SELECT sgtrack.add_partitions(%s, %s)", ends)
     taken = [(ids[uuid], run) for uuid, run in wanted.items() if uuid in ids]
     _copy_series(connection, taken, shared.metrics)
     _copy_chunks(connection, taken, shared.metrics)

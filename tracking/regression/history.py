@@ -53,17 +53,25 @@ class HistoryEntry(Entry):
 def acceptance_of(properties: Mapping[str, Any], environment: Mapping[str, Any]) -> str | None:
     """Return why a run counts as a baseline of its branch; None where it does not.
 
-    It has to be the run of a test that passed, in a checkout of a branch without local changes, and
-    to hold what it recorded. Green is what was compared and not found worse, and what there was
-    nothing to compare with yet: the first run of all, of a metric, and of each of the first seeds.
+    It has to be the run of a test that passed, in a checkout of a branch without local changes and
+    not of a pull request, and to hold what it recorded. Green is what was compared and not found
+    worse, and what there was nothing to compare with yet: the first run of all, of a metric, and of
+    each of the first seeds.
 
     Args:
         properties: columns of the run by name.
         environment: what it ran on and with.
     """
     has_passed = properties["status"] == Status.COMPLETED and properties["outcome"] == "passed"
-    is_of_branch = isinstance(environment.get("git_branch"), str) and not environment["git_dirty"]
-    if not (has_passed and is_of_branch) or properties["parent"] or not properties["comparison"]:
+    # The branch of a fork may be called as one of ours.
+    is_proposed = environment.get("git_pull_request") is not False
+    is_known = isinstance(environment.get("git_branch"), str) and not environment.get("git_dirty")
+    if (
+        not (has_passed and is_known)
+        or is_proposed
+        or properties["parent"]
+        or not properties["comparison"]
+    ):
         return None
     try:
         compared = parse_comparison(properties["comparison"])
