@@ -172,7 +172,7 @@ def _in_a_database(server: Server, measure: Callable[[str], _Cost]) -> _Cost:
     try:
         return measure(url)
     finally:
-        server.sql(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)", "postgres")
+        server.drop(url)
 
 
 def _push_s(url: str, path: Path, n_expected: int) -> float:

@@ -18,4 +18,6 @@ def server():
 @pytest.fixture
 def store(server):
     """The URL of an empty database."""
-    return server.database()
+    url = server.database()
+    yield url
+    server.drop(url)

@@ -115,7 +115,7 @@ def no_rights(store):
     with psycopg.connect(store, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS nobody")
         connection.execute("CREATE ROLE nobody LOGIN PASSWORD 'no secret'")
-    return store.replace("owner", "nobody")
+    return re.sub("owner:[^@]*@", "nobody:no%20secret@", store)
 
 
 BAD = {

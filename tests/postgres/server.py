@@ -24,6 +24,8 @@ _SETTINGS = {
     "fsync": "off",  # the machine does not lose power; the server is killed
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "max_wal_size": "64MB",  # of what nobody replays, beside many databases
+    "min_wal_size": "32MB",
     "max_connections": "80",
     "shared_buffers": "64MB",
     "log_statement": "all",  # so that a test can look for what must never get there
@@ -134,6 +136,10 @@ class Server:
         name = f"store_{next(self._numbers)}"
         self.sql(f"CREATE DATABASE {name}", "postgres")
         return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a database again, whoever is connected."""
+        self.sql(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)", "postgres")
 
     def url(self, database: str, user: str = "owner", password: str = PASSWORD) -> str:
         """Return the URL of a database for a user."""

@@ -191,7 +191,8 @@ def test_without_psycopg_the_message_says_how_to_get_it(sgtrack, store, monkeypa
             raise ImportError(name)
         return imported(name, *more)
 
-    monkeypatch.setattr(builtins, "__import__", without)
-    code, _, err = sgtrack("push", "--store", store)
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", without)
+        code, _, err = sgtrack("push", "--store", store)
     assert code == 2
     assert "install pytest-sgtrack[postgres]" in err

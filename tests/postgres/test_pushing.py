@@ -280,8 +280,9 @@ def test_what_the_original_stored_as_bytes_is_brought_as_it_is_read(tmp_path, re
 
 
 @pytest.fixture
-def hang_when_taking(server, monkeypatch):
-    """Has the server hang once something is pushed."""
+def hang_when_taking(server, store, monkeypatch):
+    """Has the server of the store hang once something is pushed."""
+    assert store
     take = StoreWriter.take
     hangs = ExitStack()
 
