@@ -94,8 +94,10 @@ class StoreWriter:
                 " ON CONFLICT DO NOTHING",
                 (sorted(uuids),),
             )
-            query = "DELETE FROM sgtrack.runs WHERE uuid = ANY(%s)"
-            return self._connection.execute(query, (list(uuids),)).rowcount
+            query = "DELETE FROM sgtrack.runs WHERE uuid = ANY(%s) RETURNING experiment_id"
+            deleted = self._connection.execute(query, (list(uuids),)).fetchall()
+            _note_change(self._connection, {experiment for (experiment,) in deleted})
+            return len(deleted)
 
     def _shared(self, runs: Sequence[RunContent]) -> _Identities:
         connection = self._connection
@@ -130,13 +132,22 @@ def _take(
     _copy_chunks(connection, taken, shared.metrics)
     _copy_media(connection, taken)
     _copy_graphs(connection, taken)
+    _note_change(connection, {shared.experiment})
     return list(ids)
+
+
+def _note_change(connection: Connection[Any], experiments: Collection[int]) -> None:
+    """Note that runs came or went; last, as who else does so waits for the end."""
+    for experiment in sorted(experiments):
+        connection.execute(
+            "UPDATE sgtrack.experiments SET n_changes = n_changes + 1 WHERE id = %s", (experiment,)
+        )
 
 
 _COLUMNS = (
     *("experiment_id", "name_id", "uuid", "created_at", "status", "config", "parent"),
-    *("environment_id", "branch", "session", "attempt", "duration_s", "outcome", "phase"),
-    *("ended_by", "verdict", "comparison", "certainty", "n_records", "n_media", "digest"),
+    *("environment_id", "branch", "commit", "session", "attempt", "duration_s", "outcome"),
+    *("phase", "ended_by", "verdict", "comparison", "certainty", "n_records", "n_media", "digest"),
 )
 _PLACEHOLDERS = ", ".join(["%s"] * len(_COLUMNS))
 _INSERT = (
@@ -156,15 +167,16 @@ def _row(run: RunContent, shared: _Identities) -> tuple[Any, ...]:
     return (
         *(shared.experiment, shared.names[of["name"]], of["uuid"], of["created_at"]),
         *(of["status"], of["config"] or "{}", of["parent"], environment),
-        *(_branch(run.environment), of["session"], of["attempt"], of["duration_s"]),
+        *(_of_git(run.environment, "git_branch"), _of_git(run.environment, "git_commit")),
+        *(of["session"], of["attempt"], of["duration_s"]),
         *(of["outcome"], of["phase"], of["ended_by"], of["verdict"], of["comparison"]),
         *(form.certainty, form.n_records, form.n_media, form.digest),
     )
 
 
-def _branch(environment: str | None) -> str | None:
-    branch = json.loads(environment).get("git_branch") if environment else None
-    return branch if isinstance(branch, str) else None
+def _of_git(environment: str | None, name: str) -> str | None:
+    found = json.loads(environment).get(name) if environment else None
+    return found if isinstance(found, str) and "\0" not in found else None
 
 
 def _inserted(connection: Connection[Any], rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
