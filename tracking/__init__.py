@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         SettingsError,
         StoreBusyError,
         StoreError,
+        StoreUnreachableError,
         TrackingError,
         TrackingWarning,
     )
@@ -77,6 +78,7 @@ __all__ = [
     "Status",
     "StoreBusyError",
     "StoreError",
+    "StoreUnreachableError",
     "Summary",
     "SummaryWriter",
     "Tracker",
@@ -120,6 +122,7 @@ _HOMES = {
     "Status": "model",
     "StoreBusyError": "errors",
     "StoreError": "errors",
+    "StoreUnreachableError": "errors",
     "Summary": "model",
     "SummaryWriter": "summary_writer",
     "Tracker": "tracker",
