@@ -88,7 +88,7 @@ ALLOWED = {
         *("connection", "errors", "graph", "graph.identity", "graph.overview", "graph.seed"),
         *("graph.text", "schema"),
     },
-    "reading": {"errors", "queries.selection"},
+    "reading": {"connection", "errors", "queries.selection"},
     "recovery": {"connection", "errors", "events", "experiment_db", "journal", "records"},
     "recorder": {
         *("connection", "errors", "events", "experiment_db", "journal", "records", "recovery"),
@@ -222,7 +222,17 @@ ALLOWED = {
     "merging.content": {"columns", "errors", "merging.store"},
     "postgres.address": {"errors"},
     "postgres.chunks": {"columns", "postgres.schema"},
+    "postgres.connections": {"errors", "postgres.schema"},
+    "postgres.finding": {"queries.expressions", "queries.selection"},
     "postgres.identities": set(),
+    "postgres.moment": {"errors", "postgres.finding", "postgres.identities"},
+    "postgres.reading": {
+        *("arguments", "columns", "model", "postgres.chunks", "postgres.runs", "stored_graphs"),
+    },
+    "postgres.runs": {
+        *("arguments", "connection", "errors", "experiment_db", "postgres.connections"),
+        *("postgres.finding", "postgres.moment", "queries.selection", "reading"),
+    },
     "postgres.schema": {"errors"},
     "pushing": {
         *("arguments", "errors", "filesystem", "merging.content", "merging.plan"),

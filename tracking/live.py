@@ -282,9 +282,9 @@ class LiveDBManager(ExperimentDBManager):
         """Return what comparing a run with its baseline found; see the base class."""
         return None if run_id in self._starting else super().get_comparison(run_id)
 
-    def _select(self, query: str, run_id: int) -> list[tuple[Any, ...]]:
+    def _media(self, table: str, columns: Sequence[str], run_id: int) -> list[tuple[Any, ...]]:
         # Pictures and texts go straight into the database, which then knows the run.
-        return [] if run_id in self._starting else super()._select(query, run_id)
+        return [] if run_id in self._starting else super()._media(table, columns, run_id)
 
     def get_graphs(self, run_id: int) -> list[StoredGraph]:
         """Get all computation graphs of a run; see the base class."""

@@ -125,8 +125,10 @@ class StoreWriter:
                 " ON CONFLICT DO NOTHING",
                 (sorted(uuids),),
             )
-            query = "DELETE FROM sgtrack.runs WHERE uuid = ANY(%s)"
-            return self._connection.execute(query, (list(uuids),)).rowcount
+            query = "DELETE FROM sgtrack.runs WHERE uuid = ANY(%s) RETURNING experiment_id"
+            deleted = self._connection.execute(query, (list(uuids),)).fetchall()
+            _note_change(self._connection, {experiment for (experiment,) in deleted})
+            return len(deleted)
 
     def _shared(self, runs: Sequence[RunContent]) -> _Identities:
         connection = self._connection
@@ -178,6 +180,7 @@ def _take(
     _copy_chunks(connection, taken, shared.metrics)
     _copy_media(connection, taken)
     _copy_graphs(connection, taken, shared.graphs)
+    _note_change(connection, {shared.experiment})
     return list(ids)
 
 
@@ -185,11 +188,20 @@ def _take(
 _NO_DELETIONS = f"SELECT pg_advisory_xact_lock_shared({schema.DELETIONS})"
 _NO_PUSHES = f"SELECT pg_advisory_xact_lock({schema.DELETIONS})"
 
+
+def _note_change(connection: Connection[Any], experiments: Collection[int]) -> None:
+    """Note that runs came or went; last, as who else does so waits for the end."""
+    for experiment in sorted(experiments):
+        connection.execute(
+            "UPDATE sgtrack.experiments SET n_changes = n_changes + 1 WHERE id = %s", (experiment,)
+        )
+
+
 _COLUMNS = (
     *("experiment_id", "name_id", "uuid", "created_at", "status", "config", "parent"),
-    *("environment_id", "branch", "session", "attempt", "duration_s", "outcome", "phase"),
-    *("ended_by", "verdict", "comparison", "acceptance", "certainty", "n_records", "n_media"),
-    "digest",
+    *("environment_id", "branch", "commit", "session", "attempt", "duration_s", "outcome"),
+    *("phase", "ended_by", "verdict", "comparison", "acceptance", "certainty", "n_records"),
+    *("n_media", "digest"),
 )
 _PLACEHOLDERS = ", ".join(["%s"] * len(_COLUMNS))
 _INSERT = (
@@ -207,15 +219,19 @@ def _row(run: RunContent, shared: _Identities) -> tuple[Any, ...]:
     form = run.held.form
     number = None if run.environment is None else shared.environments[run.environment]
     environment = json.loads(run.environment) if run.environment else {}
-    branch = environment.get("git_branch")
     return (
         *(shared.experiment, shared.names[of["name"]], of["uuid"], of["created_at"]),
         *(of["status"], of["config"] or "{}", of["parent"], number),
-        *(branch if isinstance(branch, str) else None, of["session"], of["attempt"]),
-        *(of["duration_s"], of["outcome"], of["phase"], of["ended_by"], of["verdict"]),
-        *(of["comparison"], acceptance_of(of, environment)),
+        *(_text(environment, "git_branch"), _text(environment, "git_commit"), of["session"]),
+        *(of["attempt"], of["duration_s"], of["outcome"], of["phase"], of["ended_by"]),
+        *(of["verdict"], of["comparison"], acceptance_of(of, environment)),
         *(form.certainty, form.n_records, form.n_media, form.digest),
     )
+
+
+def _text(environment: dict[str, Any], name: str) -> str | None:
+    found = environment.get(name)
+    return found if isinstance(found, str) and "\0" not in found else None
 
 
 def _inserted(connection: Connection[Any], rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
