@@ -110,6 +110,9 @@ ALLOWED = {
     "report.html_page": {"errors", "report.json_report"},
     "report.formats": {"errors"},  # and each format when it is asked for
     "attempts": set(),
+    "changes": set(),
+    "changes.findings": {"changes.segmentation", "model", "regression.checks"},
+    "changes.segmentation": {"errors"},
     "callbacks": {"callbacks.frameworks"},
     "callbacks.frameworks": {"arguments", "errors"},
     "callbacks.keras": {"callbacks.recording"},
@@ -280,6 +283,7 @@ ALLOWED = {
 
 PURE = (
     *("board.answers", "board.curves", "board.listing", "board.parameters"),
+    *("changes", "changes.findings", "changes.segmentation"),
     *("queries.expressions", "queries.plain", "queries.selection"),
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),
     *("report.terminal", "report.words"),
