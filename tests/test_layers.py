@@ -102,7 +102,8 @@ ALLOWED = {
     "report.curve": {"report.data"},
     "report.words": {"model", "report.data"},
     "report.terminal": {"model", "regression", "report.curve", "report.words"},
-    "report.markdown": {"regression", "report.curve", "report.words"},
+    "report.escaping": {"report.words"},
+    "report.markdown": {"regression", "report.curve", "report.escaping", "report.words"},
     "report.reading": {"model"},
     "report.json_report": {"errors", "model", "regression", "report.data", "report.reading"},
     "report.junit": {"model"},
@@ -211,6 +212,10 @@ ALLOWED = {
         *("errors", "graph.diff", "graph.marks", "graph.seed", "model", "regression.checks"),
         *("report.changes", "report.data"),
     },
+    "queries.drift": {
+        *("attempts", "changes.findings", "model", "queries.expressions", "queries.histories"),
+        "regression",
+    },
     "queries.expressions": {"errors", "model"},
     "queries.histories": {
         *("attempts", "errors", "model", "queries.accepted", "queries.expressions"),
@@ -230,6 +235,15 @@ ALLOWED = {
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
     "cli.board": {"", "board.server", "cli.options", "cli.output", "errors"},
     "cli.completion": {"cli.options", "cli.output", "errors"},
+    "cli.drift": {
+        *("changes.findings", "changes.segmentation", "cli.drift_text", "cli.files", "cli.options"),
+        *("cli.output", "cli.store", "errors", "queries.drift", "queries.expressions"),
+        *("queries.histories", "regression", "report.html_page"),
+    },
+    "cli.drift_text": {
+        *("changes.findings", "cli.table", "queries.histories", "report.curve", "report.escaping"),
+        "report.words",
+    },
     "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
     "cli.formats": {"arguments", "errors", "model", "queries.plain", "queries.spreadsheet"},
     "cli.history": {
@@ -261,8 +275,15 @@ ALLOWED = {
     "cli.store": {"", "arguments"},
     "cli.tolerances": {"cli.options", "cli.output", "regression"},
     "cli": {
-        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.experiments"),
-        *("cli.export", "cli.graphs", "cli.history", "cli.housekeeping", "cli.imports"),
+        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.drift"),
+        *(
+            "cli.experiments",
+            "cli.export",
+            "cli.graphs",
+            "cli.history",
+            "cli.housekeeping",
+            "cli.imports",
+        ),
         *("cli.merge", "cli.output", "cli.reports", "cli.runs", "cli.show", "cli.tolerances"),
     },
     "cli.diff": {
@@ -285,6 +306,7 @@ PURE = (
     *("board.answers", "board.curves", "board.listing", "board.parameters"),
     *("changes", "changes.findings", "changes.segmentation"),
     *("queries.expressions", "queries.plain", "queries.selection"),
+    *("cli.drift_text", "report.escaping"),
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),
     *("report.terminal", "report.words"),
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),

@@ -16,7 +16,7 @@ from tracking.model import Direction
 from tracking.regression.checks import relative_change, scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from tracking.regression import MetricSettings
 
@@ -114,7 +114,7 @@ class Findings(NamedTuple):
 
     Attributes:
         n: how many runs have a finite value.
-        n_non_finite: how many have another one.
+        n_non_finite: how many recorded others.
         levels: in the order of the runs; empty where there are too few.
         changes: in the order of the runs.
         drift: None where no small steps add up.
@@ -137,6 +137,7 @@ def find(
     settings: MetricSettings,
     direction: Direction,
     significance: float = SIGNIFICANCE,
+    non_finite: Collection[int] = (),
 ) -> Findings:
     """Return what became of a metric over its runs.
 
@@ -146,10 +147,12 @@ def find(
             are small.
         direction: which way the metric gets better.
         significance: how often a metric that does not move may be said to have.
+        non_finite: places of runs with a finite value that recorded others, too.
 
     Raises:
         InvalidArgumentError: `significance` is none.
     """
+    turns, n_non_finite = _turns(values, non_finite)
     finite = [(place, value) for place, value in enumerate(values) if _is_finite(value)]
     places, numbers = [place for place, _ in finite], [value for _, value in finite]
     splits = change_points(numbers, significance)
@@ -160,9 +163,9 @@ def find(
     ]
     return Findings(
         n=len(numbers),
-        n_non_finite=sum(value is not None for value in values) - len(numbers),
+        n_non_finite=n_non_finite,
         levels=tuple(levels),
-        changes=tuple(sorted([*changes, *_turns(values)], key=lambda one: one.first_after)),
+        changes=tuple(sorted([*changes, *turns], key=lambda one: one.first_after)),
         drift=_drift(levels, settings, direction),
     )
 
@@ -185,10 +188,14 @@ def _mean(numbers: Sequence[float]) -> float:
     return min(max(mean, min(numbers)), max(numbers))
 
 
-def _turns(values: Sequence[float | None]) -> list[Change]:
-    """Return where values became non-finite, or finite again."""
-    known = [(place, math.isfinite(v)) for place, v in enumerate(values) if v is not None]
-    return [
+def _turns(values: Sequence[float | None], non_finite: Collection[int]) -> tuple[list[Change], int]:
+    """Return where runs became non-finite, or finite again, and how many are not finite."""
+    known = [
+        (place, math.isfinite(value) and place not in non_finite)
+        for place, value in enumerate(values)
+        if value is not None
+    ]
+    turns = [
         Change(
             Kind.FINITE_AGAIN if is_finite else Kind.NON_FINITE,
             Effect.BETTER if is_finite else Effect.WORSE,
@@ -200,6 +207,7 @@ def _turns(values: Sequence[float | None]) -> list[Change]:
         for (last_before, was_finite), (first_after, is_finite) in pairwise(known)
         if is_finite != was_finite
     ]
+    return turns, sum(not is_finite for _, is_finite in known)
 
 
 def _step(
