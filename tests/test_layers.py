@@ -236,7 +236,7 @@ ALLOWED = {
     "cli.board": {"", "board.server", "cli.options", "cli.output", "errors"},
     "cli.completion": {"cli.options", "cli.output", "errors"},
     "cli.drift": {
-        *("changes.findings", "changes.segmentation", "cli.drift_text", "cli.files", "cli.options"),
+        *("changes.segmentation", "cli.drift_text", "cli.files", "cli.options"),
         *("cli.output", "cli.store", "errors", "queries.drift", "queries.expressions"),
         *("queries.histories", "regression", "report.html_page"),
     },

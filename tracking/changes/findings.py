@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
-from tracking.changes.segmentation import SHORTEST, change_points
+from tracking.changes.segmentation import SHORTEST, SIGNIFICANCE, change_points
 from tracking.model import Direction
 from tracking.regression.checks import relative_change, scaled
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from tracking.regression import MetricSettings
-
-SIGNIFICANCE = 0.01
-"""How often a metric that does not move may be said to have, where nobody chooses."""
 
 
 class Kind(StrEnum):

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
+SIGNIFICANCE = 0.01
+"""How often values that do not move may be said to have, where nobody chooses."""
+
 SHORTEST = 4
 """Fewer values have no change point: two levels of two values each are the least there can be."""
 
@@ -52,6 +55,7 @@ MIN_SIGNIFICANCE = 1e-4
 _LEAST = 3  # values on each side of a split, where they differ from each other
 _NARROWEST = 5  # values on each side in a window
 _GROWTH = 1.5  # of windows
+_FINENESS = 16  # steps in which a wide window moves by half its width
 _ALLOWED = 5  # how many of the orders in a significant test may be as extreme, its own included
 _BATCH = 2**18  # numbers that are permuted at once
 _ROUNDING = 1e-9  # of sums; two that are closer are equal
@@ -70,7 +74,7 @@ class Split(NamedTuple):
     significance: float
 
 
-def change_points(values: Sequence[float], significance: float = 0.001) -> list[Split]:
+def change_points(values: Sequence[float], significance: float = SIGNIFICANCE) -> list[Split]:
     """Return where the level of a series moved, in its order.
 
     Of values that do not move it finds any change point with at most the probability
@@ -128,9 +132,7 @@ class _Stretches:
             return {}
         significance = 0.0
         if len(np.unique(series)) <= len(moves):
-            significance = _p_value(
-                series, _n_equal, len(series) - 1 - len(moves), self.significance
-            )
+            significance = _p_value(series, _n_equal, self.significance)
         if significance > self.significance:
             return {}
         return dict.fromkeys((start + moves).tolist(), significance)
@@ -141,8 +143,8 @@ class _Stretches:
         if len(series) < 2 * _LEAST or series.min() == series.max():
             return None
         deviations = series - series.mean()
-        place, size = _largest(_sums_of(deviations))
-        return Split(start + place, _p_value(deviations, _largest_sizes, size, self.significance))
+        significance = _p_value(deviations, _largest_sizes, self.significance)
+        return Split(start + _largest(_sums_of(deviations)), significance)
 
     def between(self, start: int, place: int, end: int) -> Split:
         """Return the change point of a stretch that has one about `place`."""
@@ -202,14 +204,23 @@ def _cusum(sums: Array) -> Array:
     return np.abs(sums[..., _LEAST : n - _LEAST + 1]) * np.sqrt(n / (k * (n - k)))
 
 
-def _window(sums: Array, half: int) -> Array:
-    """Return what `_cusum` does, of as many values on each side as half a window."""
+def _window(sums: Array, half: int, step: int = 1) -> Array:
+    """Return what `_cusum` does, of as many values on each side as half a window.
+
+    Args:
+        sums: of deviations.
+        half: half the width.
+        step: from one place of the window to the next.
+    """
     import numpy as np
 
     n = sums.shape[-1] - 1
-    middle = sums[..., half : n + 1 - half]
-    ends = sums[..., 2 * half :] + sums[..., : n + 1 - 2 * half]
-    return np.abs(ends - 2 * middle) / math.sqrt(2 * half)
+    middle = sums[..., half : n + 1 - half : step]
+    sizes = sums[..., 2 * half :: step] - middle
+    sizes -= middle - sums[..., : n + 1 - 2 * half : step]
+    sizes /= math.sqrt(2 * half)
+    found: Array = np.abs(sizes, out=sizes)
+    return found
 
 
 @cache
@@ -223,22 +234,26 @@ def _halves(n_sums: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _largest(sums: Array) -> tuple[int, float]:
-    """Return where the difference of two sides is largest, of equal ones first, and its size."""
+def _largest(sums: Array) -> int:
+    """Return where the difference of two sides is largest, of equal ones the first."""
     looks = [(_LEAST, _cusum(sums)), *((half, _window(sums, half)) for half in _halves(len(sums)))]
     size = max(float(sizes.max()) for _, sizes in looks)
     found = ((first, sizes >= size * (1 - _ROUNDING)) for first, sizes in looks)
-    return next((first + int(is_one.argmax()), size) for first, is_one in found if is_one.any())
+    return next(first + int(is_one.argmax()) for first, is_one in found if is_one.any())
 
 
 def _largest_sizes(shuffled: Array) -> Array:
-    """Return the largest difference of two sides, of deviations in many orders."""
+    """Return the largest difference of two sides that is seen, of deviations in many orders.
+
+    Wide windows move in steps of a small part of their width, which they hardly notice.
+    """
     import numpy as np
 
     sums = _sums_of(shuffled)
     sizes = _cusum(sums).max(axis=-1)
     for half in _halves(sums.shape[-1]):
-        np.maximum(sizes, _window(sums, half).max(axis=-1), out=sizes)
+        windows = _window(sums, half, max(1, half // _FINENESS))
+        np.maximum(sizes, windows.max(axis=-1), out=sizes)
     found: Array = sizes
     return found
 
@@ -251,16 +266,15 @@ def _n_equal(shuffled: Array) -> Array:
     return found
 
 
-def _p_value(
-    series: Array, statistic: Callable[[Array], Array], seen: float, significance: float
-) -> float:
-    """Return how often values in chance order come to what is seen, at the least.
+def _p_value(series: Array, statistic: Callable[[Array], Array], significance: float) -> float:
+    """Return how often values in chance order have a statistic as large as in their own.
 
     The orders are drawn anew for each series, yet the same for the same one. Drawing ends when
-    it is known that what is seen is not significant.
+    it is known that their own is not significant.
     """
     import numpy as np
 
+    least = statistic(series[np.newaxis])[0] * (1 - _ROUNDING)
     n_orders = math.ceil(_ALLOWED / significance)
     random = np.random.default_rng(zlib.crc32(np.argsort(series, kind="stable").tobytes()))
     n_seen, n_extreme, batch = 1, 1, 32
@@ -269,5 +283,5 @@ def _p_value(
         shuffled = np.tile(series, (batch, 1))
         random.permuted(shuffled, axis=1, out=shuffled)
         n_seen += batch
-        n_extreme += int((statistic(shuffled) >= seen * (1 - _ROUNDING)).sum())
+        n_extreme += int((statistic(shuffled) >= least).sum())
     return n_extreme / n_seen
