@@ -103,7 +103,8 @@ ALLOWED = {
     "report.curve": {"report.data"},
     "report.words": {"model", "report.data"},
     "report.terminal": {"model", "regression", "report.curve", "report.words"},
-    "report.markdown": {"regression", "report.curve", "report.words"},
+    "report.escaping": {"report.words"},
+    "report.markdown": {"regression", "report.curve", "report.escaping", "report.words"},
     "report.reading": {"model"},
     "report.json_report": {"errors", "model", "regression", "report.data", "report.reading"},
     "report.junit": {"model"},
@@ -111,6 +112,9 @@ ALLOWED = {
     "report.html_page": {"errors", "report.json_report"},
     "report.formats": {"errors"},  # and each format when it is asked for
     "attempts": set(),
+    "changes": set(),
+    "changes.findings": {"changes.segmentation", "model", "regression.checks"},
+    "changes.segmentation": {"errors"},
     "callbacks": {"callbacks.frameworks"},
     "callbacks.frameworks": {"arguments", "errors"},
     "callbacks.keras": {"callbacks.recording"},
@@ -204,6 +208,10 @@ ALLOWED = {
         *("errors", "graph.diff", "graph.marks", "graph.seed", "model", "regression.checks"),
         *("report.changes", "report.data"),
     },
+    "queries.drift": {
+        *("attempts", "changes.findings", "model", "queries.expressions", "queries.histories"),
+        "regression",
+    },
     "queries.expressions": {"errors", "model"},
     "queries.histories": {
         *("errors", "model", "queries.accepted", "queries.attempts", "queries.expressions"),
@@ -256,6 +264,15 @@ ALLOWED = {
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
     "cli.board": {"", "board.folder", "board.server", "cli.options", "cli.output", "errors"},
     "cli.completion": {"cli.options", "cli.output", "errors"},
+    "cli.drift": {
+        *("changes.segmentation", "cli.drift_text", "cli.files", "cli.options"),
+        *("cli.output", "cli.store", "errors", "queries.drift", "queries.expressions"),
+        *("queries.histories", "regression", "report.html_page"),
+    },
+    "cli.drift_text": {
+        *("changes.findings", "cli.table", "queries.histories", "report.curve", "report.escaping"),
+        "report.words",
+    },
     "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
     "cli.formats": {"arguments", "errors", "model", "queries.plain", "queries.spreadsheet"},
     "cli.history": {
@@ -287,12 +304,6 @@ ALLOWED = {
     },
     "cli.store": {"", "arguments"},
     "cli.tolerances": {"cli.options", "cli.output", "regression"},
-    "cli": {
-        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.experiments"),
-        *("cli.export", "cli.graphs", "cli.history", "cli.housekeeping", "cli.imports"),
-        *("cli.merge", "cli.output", "cli.push", "cli.reports", "cli.runs", "cli.show"),
-        "cli.tolerances",
-    },
     "cli.diff": {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
         *("queries.differences", "queries.plain", "report.data"),
@@ -306,12 +317,20 @@ ALLOWED = {
         *("graph.export", "graph.text"),
     },
     "cli.table": {"arguments", "regression.checks", "report.words"},
+    "cli": {
+        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.drift"),
+        *("cli.experiments", "cli.export", "cli.graphs", "cli.history", "cli.housekeeping"),
+        *("cli.imports", "cli.merge", "cli.output", "cli.push", "cli.reports", "cli.runs"),
+        *("cli.show", "cli.tolerances"),
+    },
     "__main__": {"cli"},
 }
 
 PURE = (
-    *("board.answers", "board.curves", "board.parameters"),
+    *("board.answers", "board.curves", "board.listing", "board.parameters"),
+    *("changes", "changes.findings", "changes.segmentation"),
     *("queries.expressions", "queries.plain", "queries.selection"),
+    *("cli.drift_text", "report.escaping"),
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),
     *("report.terminal", "report.words"),
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),

@@ -1,0 +1,258 @@
+"""Where the metrics of tests moved over their runs, and what their small steps add up to."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from tracking.attempts import without_confirmations
+from tracking.changes.findings import find
+from tracking.model import STATISTICS, Direction, Status
+from tracking.queries.expressions import Metric
+from tracking.queries.histories import STATISTIC, plain_point, points_of
+from tracking.regression import DEFAULT_SETTINGS, parse_comparison, said_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tracking.changes.findings import Change, Drift, Findings, Level
+    from tracking.model import RunInfo, Summary
+    from tracking.queries.histories import Point
+    from tracking.regression import MetricSettings, Patterns
+
+
+class Store(Protocol):
+    """What is asked of an experiment; `ExperimentDBManager` is one."""
+
+    def find_runs(self) -> list[RunInfo]:
+        """List all runs, the newest first."""
+
+    def all_summaries(self) -> dict[int, dict[str, Summary]]:
+        """Return the summaries of all runs that have records, by number and metric."""
+
+    def get_comparison(self, run_id: int) -> str | None:
+        """Return what comparing a run with its baseline found; None where it was not compared."""
+
+
+class Series(NamedTuple):
+    """What a metric of a test came to in its runs, and what became of it.
+
+    Attributes:
+        test: what the runs are called.
+        metric: the metric.
+        direction: which way it gets better.
+        points: one for each run, the oldest first.
+        findings: what became of it; places in it are of `points`.
+        n_left_out: how many earlier runs the test has.
+    """
+
+    test: str
+    metric: Metric
+    direction: Direction
+    points: list[Point]
+    findings: Findings
+    n_left_out: int
+
+    def run(self, place: int) -> RunInfo:
+        """Return the run of a place."""
+        return self.points[place].run
+
+    def since(self, start_s: float) -> Series:
+        """Return this without what happened before a time, in Unix seconds.
+
+        A change is as old as the first run after it, a drift as its last step.
+        """
+        drift = self.findings.drift
+        is_old = drift is not None and self.run(drift.first_after).started_at < start_s
+        changes = tuple(
+            change
+            for change in self.findings.changes
+            if self.run(change.first_after).started_at >= start_s
+        )
+        findings = self.findings._replace(changes=changes, drift=None if is_old else drift)
+        return self._replace(findings=findings)
+
+
+class Question(NamedTuple):
+    """How to look for changes.
+
+    Attributes:
+        significance: how often a metric that does not move may be said to have.
+        patterns: what a project says of its metrics.
+        rel: the tolerance, in place of what `patterns` say; None for that.
+    """
+
+    significance: float
+    patterns: Patterns = ()
+    rel: float | None = None
+
+    def settings_of(self, metric: Metric) -> MetricSettings:
+        """Return how the gate would compare a metric where no marker chooses."""
+        said = said_of(metric.name, self.patterns)
+        return replace(DEFAULT_SETTINGS, **(said if self.rel is None else said | {"rel": self.rel}))
+
+
+def read_drift(
+    store: Store,
+    question: Question,
+    *,
+    is_wanted: Callable[[str], bool] = lambda _test: True,
+    metric: Metric | None = None,
+    limit: int = 0,
+) -> Iterator[Series]:
+    """Yield what became of the metrics of tests, by the names of the tests.
+
+    Left out are runs that only confirmed a verdict, that go on, or that were started inside of
+    others. Two questions are put to the store, and one more for each test that was compared.
+
+    Args:
+        store: the experiment.
+        question: how to look.
+        is_wanted: of which tests, by name.
+        metric: one metric; the tail of all by default, which is what the gate compares first.
+        limit: how many runs of a test, the newest ones; 0 for all.
+
+    Raises:
+        InvalidArgumentError: what is asked for makes no sense.
+        StoreError: the experiment cannot be read.
+    """
+    by_test: dict[str, list[RunInfo]] = {}
+    for run in reversed(without_confirmations(store.find_runs())):
+        if run.parent is None and run.status != Status.RUNNING and is_wanted(run.name):
+            by_test.setdefault(run.name, []).append(run)
+    stored = store.all_summaries() if by_test else {}
+    for test, all_runs in sorted(by_test.items()):
+        runs = all_runs[-limit:]
+        summaries = {run.run_id: stored.get(run.run_id, {}) for run in runs}
+        names = dict.fromkeys(name for of_run in summaries.values() for name in of_run)
+        asked = [Metric(name, STATISTIC) for name in names] if metric is None else [metric]
+        chosen = directions(store, runs)
+        for one in asked:
+            if one.name in names:
+                points = points_of(one, runs, summaries, set())
+                n_left_out = len(all_runs) - len(runs)
+                yield series_of(test, one, points, question, chosen, n_left_out)
+
+
+def directions(store: Store, runs: Sequence[RunInfo]) -> dict[tuple[str, str], Direction]:
+    """Return the directions that the newest compared one of some runs was compared with.
+
+    Args:
+        store: the experiment.
+        runs: of a test, the oldest first.
+
+    Returns:
+        Directions by metric and statistic; empty where none was compared.
+    """
+    compared = next((run for run in reversed(runs) if run.verdict), None)
+    text = compared and store.get_comparison(compared.run_id)
+    with suppress(ValueError):  # damaged, or newer: names of metrics say it nearly always
+        checks = parse_comparison(text).checks if text else ()
+        return {(one.metric, one.statistic): one.direction for one in checks if one.direction}
+    return {}
+
+
+def series_of(
+    test: str,
+    metric: Metric,
+    points: list[Point],
+    question: Question,
+    chosen: Mapping[tuple[str, str], Direction],
+    n_left_out: int = 0,
+) -> Series:
+    """Return what became of a metric of a test.
+
+    Args:
+        test: what its runs are called.
+        metric: the metric.
+        points: what it came to, the oldest first.
+        question: how to look.
+        chosen: directions that are known, see `directions`.
+        n_left_out: how many earlier runs the test has.
+    """
+    settings = question.settings_of(metric)
+    direction = Direction.BOTH
+    if metric.statistic in STATISTICS:
+        inferred = settings.direction_of(metric.name, metric.statistic)
+        direction = chosen.get(metric, inferred)
+    findings = find(
+        [math.nan if p.value is None and p.n_non_finite else p.value for p in points],
+        settings,
+        direction,
+        question.significance,
+        {place for place, point in enumerate(points) if point.n_non_finite},
+    )
+    return Series(test, metric, direction, points, findings, n_left_out)
+
+
+def plain_series(series: Series, *, with_runs: bool = False) -> dict[str, Any]:
+    """Return what became of a metric as JSON has it.
+
+    Args:
+        series: the metric.
+        with_runs: whether to tell what it came to in each run, too.
+    """
+    test, metric, direction, points, findings, n_left_out = series
+    plain = {
+        "test": test,
+        "metric": metric.name,
+        "statistic": metric.statistic,
+        "direction": str(direction),
+        "n": findings.n,
+        "n_non_finite": findings.n_non_finite,
+        "n_left_out": n_left_out,
+        "is_too_short": findings.is_too_short,
+        "levels": [_plain_level(level, series) for level in findings.levels],
+        "changes": [_plain_change(change, series) for change in findings.changes],
+        "drift": findings.drift and _plain_drift(findings.drift, series),
+    }
+    return plain | ({"runs": [plain_point(point) for point in points]} if with_runs else {})
+
+
+def _plain_level(level: Level, series: Series) -> dict[str, Any]:
+    return {
+        "first_run": series.run(level.start).run_id,
+        "last_run": series.run(level.end).run_id,
+        "value": level.value,
+        "n": level.n,
+    }
+
+
+def _plain_change(change: Change, series: Series) -> dict[str, Any]:
+    return {
+        "kind": str(change.kind),
+        "effect": str(change.effect),
+        "before": change.before and change.before.value,
+        "after": change.after and change.after.value,
+        "relative_change": change.relative,
+        "n_before": change.before and change.before.n,
+        "n_after": change.after and change.after.n,
+        "significance": None if change.before is None else change.significance,
+        "last_before": _plain_run(series.run(change.last_before)),
+        "first_after": _plain_run(series.run(change.first_after)),
+    }
+
+
+def _plain_drift(drift: Drift, series: Series) -> dict[str, Any]:
+    return {
+        "effect": str(drift.effect),
+        "before": drift.before.value,
+        "after": drift.after.value,
+        "relative_change": drift.relative,
+        "n_steps": drift.n_steps,
+        "began_after": _plain_run(series.run(drift.before.end)),
+        "last_step": _plain_run(series.run(drift.first_after)),
+    }
+
+
+def _plain_run(run: RunInfo) -> dict[str, Any]:
+    environment = run.environment or {}
+    return {
+        "run_id": run.run_id,
+        "uuid": run.uuid,
+        "started_at": run.started_at,
+        "commit": environment.get("git_commit"),
+        "is_dirty": environment.get("git_dirty"),
+    }
