@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.attempts import without_confirmations
 from tracking.changes.findings import find
@@ -18,22 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tracking.changes.findings import Change, Drift, Findings, Level
-    from tracking.model import RunInfo, Summary
+    from tracking.model import RunInfo
     from tracking.queries.histories import Point
+    from tracking.reading import ExperimentReader
     from tracking.regression import MetricSettings, Patterns
-
-
-class Store(Protocol):
-    """What is asked of an experiment; `ExperimentDBManager` is one."""
-
-    def find_runs(self) -> list[RunInfo]:
-        """List all runs, the newest first."""
-
-    def all_summaries(self) -> dict[int, dict[str, Summary]]:
-        """Return the summaries of all runs that have records, by number and metric."""
-
-    def get_comparison(self, run_id: int) -> str | None:
-        """Return what comparing a run with its baseline found; None where it was not compared."""
 
 
 class Series(NamedTuple):
@@ -95,7 +83,7 @@ class Question(NamedTuple):
 
 
 def read_drift(
-    store: Store,
+    store: ExperimentReader,
     question: Question,
     *,
     is_wanted: Callable[[str], bool] = lambda _test: True,
@@ -105,7 +93,7 @@ def read_drift(
     """Yield what became of the metrics of tests, by the names of the tests.
 
     Left out are runs that only confirmed a verdict, that go on, or that were started inside of
-    others. Two questions are put to the store, and one more for each test that was compared.
+    others. A few questions are put to the store for each test.
 
     Args:
         store: the experiment.
@@ -118,14 +106,14 @@ def read_drift(
         InvalidArgumentError: what is asked for makes no sense.
         StoreError: the experiment cannot be read.
     """
-    by_test: dict[str, list[RunInfo]] = {}
-    for run in reversed(without_confirmations(store.find_runs())):
-        if run.parent is None and run.status != Status.RUNNING and is_wanted(run.name):
-            by_test.setdefault(run.name, []).append(run)
-    stored = store.all_summaries() if by_test else {}
-    for test, all_runs in sorted(by_test.items()):
+    for test in filter(is_wanted, store.run_names()):
+        all_runs = [
+            run
+            for run in reversed(without_confirmations(store.find_runs(name=test)))
+            if run.parent is None and run.status != Status.RUNNING
+        ]
         runs = all_runs[-limit:]
-        summaries = {run.run_id: stored.get(run.run_id, {}) for run in runs}
+        summaries = store.summaries_of(runs)
         names = dict.fromkeys(name for of_run in summaries.values() for name in of_run)
         asked = [Metric(name, STATISTIC) for name in names] if metric is None else [metric]
         chosen = directions(store, runs)
@@ -136,7 +124,9 @@ def read_drift(
                 yield series_of(test, one, points, question, chosen, n_left_out)
 
 
-def directions(store: Store, runs: Sequence[RunInfo]) -> dict[tuple[str, str], Direction]:
+def directions(
+    store: ExperimentReader, runs: Sequence[RunInfo]
+) -> dict[tuple[str, str], Direction]:
     """Return the directions that the newest compared one of some runs was compared with.
 
     Args:
