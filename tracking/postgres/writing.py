@@ -102,9 +102,10 @@ class StoreWriter:
             Uuids of those that were stored.
 
         Raises:
-            StoreError: it cannot be written, or a run not be read; nothing was written.
+            StoreError: it cannot be written, or a run not be read; nothing was written, unless the
+                connection was lost in the moment of the commit.
         """
-        with self._address.translated("cannot be written, and nothing was"):
+        with self._address.translated("cannot be written"):
             # What is shared has its numbers before, or pushes would wait for each other's end.
             shared = self._shared(runs)
             with self._connection.transaction():
@@ -118,17 +119,11 @@ class StoreWriter:
         Raises:
             StoreError: they cannot be deleted; none was.
         """
-        with self._address.translated("cannot be changed"), self._connection.transaction():
-            self._connection.execute(_NO_PUSHES)
-            self._connection.execute(
-                "INSERT INTO sgtrack.deleted_runs (uuid) SELECT unnest(%s::text[])"
-                " ON CONFLICT DO NOTHING",
-                (sorted(uuids),),
-            )
-            query = "DELETE FROM sgtrack.runs WHERE uuid = ANY(%s) RETURNING experiment_id"
-            deleted = self._connection.execute(query, (list(uuids),)).fetchall()
-            _note_change(self._connection, {experiment for (experiment,) in deleted})
-            return len(deleted)
+        with self._address.translated("cannot be changed"):
+            row = self._connection.execute(
+                "SELECT sgtrack.delete_runs(%s::text[])", (sorted(uuids),)
+            ).fetchone()
+        return int(row[0]) if row else 0
 
     def _shared(self, runs: Sequence[RunContent]) -> _Identities:
         connection = self._connection
@@ -180,22 +175,12 @@ def _take(
     _copy_chunks(connection, taken, shared.metrics)
     _copy_media(connection, taken)
     _copy_graphs(connection, taken, shared.graphs)
-    _note_change(connection, {shared.experiment})
+    connection.execute(_NOTE_CHANGE, (shared.experiment,))  # last: others wait for our end now
     return list(ids)
 
 
-# A run that is pushed while it is deleted is deleted: pushes and deletions wait for each other.
 _NO_DELETIONS = f"SELECT pg_advisory_xact_lock_shared({schema.DELETIONS})"
-_NO_PUSHES = f"SELECT pg_advisory_xact_lock({schema.DELETIONS})"
-
-
-def _note_change(connection: Connection[Any], experiments: Collection[int]) -> None:
-    """Note that runs came or went; last, as who else does so waits for the end."""
-    for experiment in sorted(experiments):
-        connection.execute(
-            "UPDATE sgtrack.experiments SET n_changes = n_changes + 1 WHERE id = %s", (experiment,)
-        )
-
+_NOTE_CHANGE = "UPDATE sgtrack.experiments SET n_changes = n_changes + 1 WHERE id = %s"
 
 _COLUMNS = (
     *("experiment_id", "name_id", "uuid", "created_at", "status", "config", "parent"),
