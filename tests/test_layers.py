@@ -45,9 +45,9 @@ ALLOWED = {
     "board.answers": {"errors", "model"},
     "board.api": {
         *("attempts", "board.answers", "board.curves", "board.listing", "board.parameters"),
-        *("columns", "errors", "queries.differences", "queries.expressions"),
-        *("queries.histories", "queries.plain", "queries.selection", "report.json_report"),
-        "reporting",
+        *("columns", "errors", "queries.differences", "queries.drift", "queries.expressions"),
+        *("queries.histories", "queries.plain", "queries.selection", "regression"),
+        *("report.json_report", "reporting"),
     },
     "board.app": {
         *("_version", "board.answers", "board.api", "board.curves", "board.exports"),
@@ -213,8 +213,8 @@ ALLOWED = {
         *("report.changes", "report.data"),
     },
     "queries.drift": {
-        *("attempts", "changes.findings", "model", "queries.expressions", "queries.histories"),
-        "regression",
+        *("attempts", "changes.findings", "changes.segmentation", "model"),
+        *("queries.expressions", "queries.histories", "regression"),
     },
     "queries.expressions": {"errors", "model"},
     "queries.histories": {

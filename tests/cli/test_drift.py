@@ -9,7 +9,7 @@ import pytest
 
 from tracking import ExperimentDBManager, cli
 from tracking.model import Direction, Verdict
-from tracking.queries.drift import Question, read_drift
+from tracking.queries.drift import Criteria, read_drift
 from tracking.regression import Check, Compared, dump_comparison
 
 TEST = "tests/test_a.py::test_x"
@@ -320,7 +320,7 @@ def test_many_runs_take_few_questions_to_any_store(nights):
     nights({"loss": stairs((0.5, 10), (0.6, 10)), "acc": [0.5] * 20})
     db = ExperimentDBManager("experiments/pytest.db", is_read_only=True)
     shop = Shop(db)
-    found = list(read_drift(shop, Question(0.01)))
+    found = list(read_drift(shop, Criteria(0.01)))
     db.close()
     assert [len(one.findings.changes) for one in sorted(found, key=lambda s: s.metric)] == [0, 1]
     assert shop.n_questions == 3

@@ -25,12 +25,14 @@ from tracking.board.listing import (
     statistics_of,
 )
 from tracking.columns import Columns
-from tracking.errors import BaselineError, TrackingError
+from tracking.errors import BaselineError, SettingsError, TrackingError
 from tracking.queries.differences import difference, graph_marks, plain_difference, side_of
+from tracking.queries.drift import Criteria, plain_findings, series_of_history
 from tracking.queries.expressions import STATISTICS, Metric, parse_metric, parse_order
 from tracking.queries.histories import STATISTIC, plain_history, read_history
 from tracking.queries.plain import plain_summaries
 from tracking.queries.selection import in_order
+from tracking.regression import read_patterns
 from tracking.report import json_report
 from tracking.reporting import stored_run
 
@@ -322,7 +324,7 @@ def differences(db: LiveDBManager, request: Request) -> Any:
 
 
 def history(db: LiveDBManager, request: Request) -> Any:
-    """Return what metrics of a test came to in its runs, the oldest first."""
+    """Return what metrics of a test came to in its runs, the oldest first, and where they moved."""
     asked = request.query_params
     test = asked.get("test")
     if not test:
@@ -330,9 +332,10 @@ def history(db: LiveDBManager, request: Request) -> Any:
     metric = parse_metric(asked["metric"], STATISTIC) if asked.get("metric") else None
     limit = parameters.bounded(asked, "limit", 30, 1, _MOST_RUNS)
     problems = []
+    root = db.db_path.parent.parent
     try:
         try:
-            found = read_history(db, test, metric, limit, db.db_path.parent.parent)
+            found = read_history(db, test, metric, limit, root)
         except BaselineError:
             problems.append("the baseline cannot be read; `sgtrack history` says why")
             found = read_history(db, test, metric, limit, None)
@@ -340,7 +343,18 @@ def history(db: LiveDBManager, request: Request) -> Any:
         if type(error) is not TrackingError:
             raise
         raise AskedWrongError(404, str(error)) from error
-    return {"database": db.db_path.name, **plain_history(found), "problems": problems}
+    try:
+        patterns = read_patterns(root / "pyproject.toml")
+    except SettingsError:
+        problems.append("pyproject.toml cannot be read; `sgtrack drift` says why")
+        patterns = ()
+    plain = plain_history(found)
+    all_series = series_of_history(db, found, Criteria(patterns=patterns))
+    metrics = [
+        metric | plain_findings(series)
+        for metric, series in zip(plain["metrics"], all_series, strict=True)
+    ]
+    return {"database": db.db_path.name, **plain, "metrics": metrics, "problems": problems}
 
 
 ANSWERS: dict[str, Question] = {
