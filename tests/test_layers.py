@@ -43,12 +43,6 @@ ALLOWED = {
     "graph": {"graph.capture"},
     "board": set(),
     "board.answers": {"errors", "model"},
-    "board.api": {
-        *("board.answers", "board.curves", "board.listing", "board.parameters"),
-        *("columns", "errors", "queries.differences", "queries.expressions"),
-        *("queries.histories", "queries.plain", "queries.selection", "report.json_report"),
-        "reporting",
-    },
     "board.app": {
         *("_version", "board.answers", "board.api", "board.curves", "board.exports"),
         *("board.guard", "board.listing", "board.static", "board.stream", "errors", "model"),
@@ -209,8 +203,8 @@ ALLOWED = {
         *("report.changes", "report.data"),
     },
     "queries.drift": {
-        *("attempts", "changes.findings", "model", "queries.expressions", "queries.histories"),
-        "regression",
+        *("attempts", "changes.findings", "changes.segmentation", "model"),
+        *("queries.expressions", "queries.histories", "regression"),
     },
     "queries.expressions": {"errors", "model"},
     "queries.histories": {
@@ -260,6 +254,12 @@ ALLOWED = {
         "regression.tolerance",
     },
     "regression.history": {"errors", "model", "regression.baseline", "regression.comparison"},
+    "board.api": {
+        *("board.answers", "board.curves", "board.listing", "board.parameters", "columns"),
+        *("errors", "queries.differences", "queries.drift", "queries.expressions"),
+        *("queries.histories", "queries.plain", "queries.selection", "regression"),
+        *("report.json_report", "reporting"),
+    },
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
     "cli.board": {"", "board.folder", "board.server", "cli.options", "cli.output", "errors"},

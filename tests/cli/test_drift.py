@@ -9,7 +9,7 @@ import pytest
 
 from tracking import ExperimentDBManager, cli
 from tracking.model import Direction, Verdict
-from tracking.queries.drift import Question, read_drift
+from tracking.queries.drift import Criteria, read_drift
 from tracking.regression import Check, Compared, dump_comparison
 
 TEST = "tests/test_a.py::test_x"
@@ -319,7 +319,7 @@ def test_many_runs_of_a_test_take_few_questions(nights):
     nights({"loss": stairs((0.5, 10), (0.6, 10)), "acc": [0.5] * 20})
     db = ExperimentDBManager("experiments/pytest.db", is_read_only=True)
     counting = Counting(db)
-    found = list(read_drift(counting, Question(0.01)))
+    found = list(read_drift(counting, Criteria(0.01)))
     db.close()
     assert [len(one.findings.changes) for one in sorted(found, key=lambda s: s.metric)] == [0, 1]
     assert counting.n_questions <= 1 + 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
@@ -18,6 +19,7 @@ from tracking.regression.checks import relative_change, scaled
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from tracking.changes.segmentation import Split
     from tracking.regression import MetricSettings
 
 
@@ -152,7 +154,7 @@ def find(
     turns, n_non_finite = _turns(values, non_finite)
     finite = [(place, value) for place, value in enumerate(values) if _is_finite(value)]
     places, numbers = [place for place, _ in finite], [value for _, value in finite]
-    splits = change_points(numbers, significance)
+    splits = _splits(tuple(numbers), significance)
     levels = [] if len(numbers) < SHORTEST else _levels(places, numbers, [s.place for s in splits])
     changes = [
         _step(before, after, split.significance, settings, direction)
@@ -165,6 +167,12 @@ def find(
         changes=tuple(sorted([*changes, *turns], key=lambda one: one.first_after)),
         drift=_drift(levels, settings, direction),
     )
+
+
+# The dashboard asks for the same metrics each time that a run ends.
+@lru_cache(maxsize=256)
+def _splits(numbers: tuple[float, ...], significance: float) -> list[Split]:
+    return change_points(numbers, significance)
 
 
 def _is_finite(value: float | None) -> TypeGuard[float]:

@@ -26,7 +26,7 @@ from tracking.cli.options import (
 from tracking.cli.output import FOUND, OK, json_text, say, say_json, say_table
 from tracking.cli.store import reading
 from tracking.errors import InvalidArgumentError, TrackingError
-from tracking.queries.drift import Question, plain_series, read_drift
+from tracking.queries.drift import Criteria, plain_series, read_drift
 from tracking.queries.expressions import parse_metric
 from tracking.queries.histories import STATISTIC
 from tracking.regression import DEFAULT_SETTINGS, read_patterns
@@ -178,13 +178,13 @@ def drift(options: argparse.Namespace) -> int:
 
 def _found(db: ExperimentDBManager, options: argparse.Namespace) -> list[Series]:
     patterns = read_patterns(root_of(options) / "pyproject.toml")
-    question = Question(options.significance, patterns, options.tolerance)
+    criteria = Criteria(options.significance, patterns, options.tolerance)
 
     def is_wanted(test: str) -> bool:
         return matches(test, options.test)
 
     asked = {"is_wanted": is_wanted, "metric": options.metric, "limit": options.last}
-    found = list(read_drift(db, question, **asked))
+    found = list(read_drift(db, criteria, **asked))
     if not found and options.test:
         listed = ", ".join(map(repr, options.test))
         raise TrackingError(f"no run with a metric is meant by {listed}; `sgtrack runs` lists all")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.attempts import without_confirmations
 from tracking.changes.findings import find
+from tracking.changes.segmentation import SIGNIFICANCE
 from tracking.model import STATISTICS, Direction, Status
 from tracking.queries.expressions import Metric
 from tracking.queries.histories import STATISTIC, plain_point, points_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tracking.changes.findings import Change, Drift, Findings, Level
     from tracking.model import RunInfo
-    from tracking.queries.histories import Point
+    from tracking.queries.histories import History, Point
     from tracking.reading import ExperimentReader
     from tracking.regression import MetricSettings, Patterns
 
@@ -63,7 +64,7 @@ class Series(NamedTuple):
         return self._replace(findings=findings)
 
 
-class Question(NamedTuple):
+class Criteria(NamedTuple):
     """How to look for changes.
 
     Attributes:
@@ -72,7 +73,7 @@ class Question(NamedTuple):
         rel: the tolerance, in place of what `patterns` say; None for that.
     """
 
-    significance: float
+    significance: float = SIGNIFICANCE
     patterns: Patterns = ()
     rel: float | None = None
 
@@ -84,7 +85,7 @@ class Question(NamedTuple):
 
 def read_drift(
     store: ExperimentReader,
-    question: Question,
+    criteria: Criteria,
     *,
     is_wanted: Callable[[str], bool] = lambda _test: True,
     metric: Metric | None = None,
@@ -97,7 +98,7 @@ def read_drift(
 
     Args:
         store: the experiment.
-        question: how to look.
+        criteria: how to look.
         is_wanted: of which tests, by name.
         metric: one metric; the tail of all by default, which is what the gate compares first.
         limit: how many runs of a test, the newest ones; 0 for all.
@@ -121,7 +122,23 @@ def read_drift(
             if one.name in names:
                 points = points_of(one, runs, summaries, set())
                 n_left_out = len(all_runs) - len(runs)
-                yield series_of(test, one, points, question, chosen, n_left_out)
+                yield series_of(test, one, points, criteria, chosen, n_left_out)
+
+
+def series_of_history(
+    store: ExperimentReader, history: History, criteria: Criteria
+) -> list[Series]:
+    """Return what became of the metrics of a history, in its order.
+
+    Raises:
+        StoreError: the experiment cannot be read.
+    """
+    points = next(iter(history.points.values()), [])
+    chosen = directions(store, [point.run for point in points])
+    return [
+        series_of(history.test, metric, points, criteria, chosen, history.n_left_out)
+        for metric, points in history.points.items()
+    ]
 
 
 def directions(
@@ -148,7 +165,7 @@ def series_of(
     test: str,
     metric: Metric,
     points: list[Point],
-    question: Question,
+    criteria: Criteria,
     chosen: Mapping[tuple[str, str], Direction],
     n_left_out: int = 0,
 ) -> Series:
@@ -157,48 +174,63 @@ def series_of(
     Args:
         test: what its runs are called.
         metric: the metric.
-        points: what it came to, the oldest first.
-        question: how to look.
+        points: what it came to, the oldest first; what goes on is passed over.
+        criteria: how to look.
         chosen: directions that are known, see `directions`.
         n_left_out: how many earlier runs the test has.
     """
-    settings = question.settings_of(metric)
+    settings = criteria.settings_of(metric)
     direction = Direction.BOTH
     if metric.statistic in STATISTICS:
         inferred = settings.direction_of(metric.name, metric.statistic)
         direction = chosen.get(metric, inferred)
     findings = find(
-        [math.nan if p.value is None and p.n_non_finite else p.value for p in points],
+        [_value(point) for point in points],
         settings,
         direction,
-        question.significance,
+        criteria.significance,
         {place for place, point in enumerate(points) if point.n_non_finite},
     )
     return Series(test, metric, direction, points, findings, n_left_out)
 
 
+def _value(point: Point) -> float | None:
+    """Return what a metric came to in a run that has ended; NaN where that is no finite number."""
+    if point.run.status == Status.RUNNING:
+        return None
+    return math.nan if point.value is None and point.n_non_finite else point.value
+
+
 def plain_series(series: Series, *, with_runs: bool = False) -> dict[str, Any]:
-    """Return what became of a metric as JSON has it.
+    """Return what became of a metric of a test as JSON has it.
 
     Args:
         series: the metric.
         with_runs: whether to tell what it came to in each run, too.
     """
-    test, metric, direction, points, findings, n_left_out = series
     plain = {
-        "test": test,
-        "metric": metric.name,
-        "statistic": metric.statistic,
-        "direction": str(direction),
+        "test": series.test,
+        "metric": series.metric.name,
+        "statistic": series.metric.statistic,
+        "n_left_out": series.n_left_out,
+        **plain_findings(series),
+    }
+    runs = {"runs": [plain_point(point) for point in series.points]}
+    return plain | (runs if with_runs else {})
+
+
+def plain_findings(series: Series) -> dict[str, Any]:
+    """Return what became of a metric as JSON has it."""
+    findings = series.findings
+    return {
+        "direction": str(series.direction),
         "n": findings.n,
         "n_non_finite": findings.n_non_finite,
-        "n_left_out": n_left_out,
         "is_too_short": findings.is_too_short,
         "levels": [_plain_level(level, series) for level in findings.levels],
         "changes": [_plain_change(change, series) for change in findings.changes],
         "drift": findings.drift and _plain_drift(findings.drift, series),
     }
-    return plain | ({"runs": [plain_point(point) for point in points]} if with_runs else {})
 
 
 def _plain_level(level: Level, series: Series) -> dict[str, Any]:
