@@ -12,7 +12,6 @@ import time
 import psycopg
 import pytest
 
-from tests.postgres.server import PASSWORD
 from tests.store.contents import of_postgres, of_sqlite
 
 TESTS = """
@@ -115,7 +114,7 @@ def another_password(store):
 def no_rights(store):
     with psycopg.connect(store, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS nobody")
-        connection.execute(f"CREATE ROLE nobody LOGIN PASSWORD '{PASSWORD}'")
+        connection.execute("CREATE ROLE nobody LOGIN PASSWORD 'no secret'")
     return store.replace("owner", "nobody")
 
 

@@ -96,9 +96,10 @@ class Server:
     def kill(self) -> None:
         """End it as a loss of power would: nothing is said to anybody."""
         assert self._process is not None
-        self._signal(signal.SIGKILL)
+        pids = self._signal(signal.SIGKILL)
         self._process.wait()
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        while any(map(_runs, pids)):  # they hold the memory that the next one asks for
+            time.sleep(0.001)
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
@@ -109,14 +110,17 @@ class Server:
         finally:
             self._signal(signal.SIGCONT)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> list[int]:
+        """Send a signal to all of its processes; returns them."""
         assert self._process is not None
-        # Itself before its children, or it would start anew by itself.
         pid = self._process.pid
+        os.kill(pid, signal.SIGSTOP)  # it makes no more children
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        for one in (pid, *map(int, children.split())):
+        pids = [pid, *map(int, children.split())]
+        for one in pids:
             with suppress(ProcessLookupError):
                 os.kill(one, number)
+        return pids
 
     def stop(self) -> None:
         """Stop it and remove all it had."""
@@ -151,6 +155,14 @@ class Server:
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _unprivileged(*command: str) -> list[str]:
