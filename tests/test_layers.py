@@ -230,6 +230,7 @@ ALLOWED = {
     "postgres.address": {"errors"},
     "postgres.chunks": {"columns", "postgres.schema"},
     "postgres.connections": {"errors", "postgres.schema"},
+    "postgres.experiments": {"postgres.connections", "postgres.moment", "postgres.reading"},
     "postgres.finding": {"queries.expressions", "queries.selection"},
     "postgres.identities": set(),
     "postgres.moment": {"errors", "postgres.finding", "postgres.identities"},
@@ -276,7 +277,9 @@ ALLOWED = {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
         *("errors", "model", "queries.plain", "regression", "report", "report.curve"),
     },
-    "cli.store": {"", "arguments"},
+    "cli.store": {
+        *("", "arguments", "cli.options", "postgres.address", "postgres.experiments"),
+    },
     "cli.tolerances": {"cli.options", "cli.output", "regression"},
     "cli": {
         *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.experiments"),
