@@ -62,6 +62,7 @@ ALLOWED = {
     "board.parameters": {"board.answers"},
     "board.server": {"board.app", "board.guard", "errors"},
     "board.static": set(),
+    "board.store": {"board.answers", "board.databases", "errors", "postgres.experiments"},
     "board.stream": {"board.answers", "board.databases", "errors"},
     "board.watch": {
         *("board.curves", "board.databases", "board.listing", "columns", "errors", "journal"),
@@ -247,7 +248,10 @@ ALLOWED = {
     },
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
-    "cli.board": {"", "board.folder", "board.server", "cli.options", "cli.output", "errors"},
+    "cli.board": {
+        *("", "board.folder", "board.server", "board.store", "cli.options", "cli.output"),
+        *("cli.store", "errors"),
+    },
     "cli.completion": {"cli.options", "cli.output", "errors"},
     "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
     "cli.formats": {"arguments", "errors", "model", "queries.plain", "queries.spreadsheet"},

@@ -29,6 +29,7 @@ class StoredExperiments:
         address: of the store.
         folder: where they are recorded on this machine, if they are.
         timeout_s: how long a query may take.
+        deadline_s: how long all that is read at one moment may take; None for any time.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class StoredExperiments:
         *,
         folder: Path = Path("experiments"),
         timeout_s: float = _TIMEOUT_S,
+        deadline_s: float | None = None,
     ) -> None:
         self.address = address
         self._folder = folder
-        self._connections = Connections(address, timeout_s)
+        self._connections = Connections(address, timeout_s, deadline_s)
 
     def close(self) -> None:
         """Let go of the connections."""
