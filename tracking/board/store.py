@@ -73,20 +73,22 @@ class StoreWatch:
         """Return what has happened since the last look; it asks the store once a second."""
         if time.monotonic() < self._next_at:
             return []
+        about = {"database": self._experiment.name}
+        was_away = self._is_away
         try:
             version = self._experiment.version()
+            is_new = self._version not in (None, version)
+            n_all = self._experiment.ask(lambda db: db.n_runs()) if is_new else 0
         except TrackingError:
-            was_away, self._is_away = self._is_away, True
-            about = {"database": self._experiment.name}
+            self._is_away = True
             return [] if was_away else [Event("problem", about)]
         finally:
             self._next_at = time.monotonic() + POLL_S
-        before, self._version = self._version, version
-        was_away, self._is_away = self._is_away, False
-        if not was_away and before in (None, version):
-            return []
-        reason = "the store is there again" if was_away else "runs have come or gone"
-        return [Event("reload", {"database": self._experiment.name, "reason": reason})]
+        self._version, self._is_away = version, False
+        if was_away:
+            return [Event("reload", about | {"reason": "the store is there again"})]
+        lists = {"n_all": n_all, "is_whole": False, "changed": [], "removed": []}
+        return [Event("runs", about | lists)] if is_new else []
 
 
 class Store(Databases[StoredExperiment]):
