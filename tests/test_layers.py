@@ -56,6 +56,7 @@ ALLOWED = {
     "board.parameters": {"board.answers"},
     "board.server": {"board.app", "board.guard", "errors"},
     "board.static": set(),
+    "board.store": {"board.answers", "board.databases", "errors", "postgres.experiments"},
     "board.stream": {"board.answers", "board.databases", "errors"},
     "board.watch": {
         *("board.curves", "board.databases", "board.listing", "columns", "errors", "journal"),
@@ -225,6 +226,7 @@ ALLOWED = {
     "postgres.address": {"errors"},
     "postgres.chunks": {"columns", "postgres.schema"},
     "postgres.connections": {"errors", "postgres.schema"},
+    "postgres.experiments": {"postgres.connections", "postgres.moment", "postgres.reading"},
     "postgres.finding": {"queries.expressions", "queries.selection"},
     "postgres.identities": set(),
     "postgres.moment": {"errors", "postgres.finding", "postgres.identities"},
@@ -262,7 +264,10 @@ ALLOWED = {
     },
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
-    "cli.board": {"", "board.folder", "board.server", "cli.options", "cli.output", "errors"},
+    "cli.board": {
+        *("", "board.folder", "board.server", "board.store", "cli.options", "cli.output"),
+        *("cli.store", "errors"),
+    },
     "cli.completion": {"cli.options", "cli.output", "errors"},
     "cli.drift": {
         *("changes.segmentation", "cli.drift_text", "cli.files", "cli.options"),
@@ -302,7 +307,9 @@ ALLOWED = {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
         *("errors", "model", "queries.plain", "regression", "report", "report.curve"),
     },
-    "cli.store": {"", "arguments"},
+    "cli.store": {
+        *("", "arguments", "cli.options", "postgres.address", "postgres.experiments"),
+    },
     "cli.tolerances": {"cli.options", "cli.output", "regression"},
     "cli.diff": {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -30,11 +32,13 @@ class Connections:
 
     Args:
         address: of the store.
-        timeout_s: how long a query may take.
+        timeout_s: how long a query may take, as the server measures it.
+        deadline_s: how long a moment may, as we do: a server may be frozen. None for any time.
     """
 
-    def __init__(self, address: Address, timeout_s: float) -> None:
+    def __init__(self, address: Address, timeout_s: float, deadline_s: float | None = None) -> None:
         self.address = address
+        self._deadline_s = deadline_s
         self._begin = _BEGIN.format(milliseconds=int(timeout_s * 1000))
         self._lock = threading.Lock()
         self._idle: list[Connection[Any]] = []
@@ -49,10 +53,11 @@ class Connections:
             StoreError: there is none, or it cannot be read.
         """
         connection = self._begun()
-        try:
-            yield connection
-        finally:
-            self._end(connection)
+        with self._watched(connection):
+            try:
+                yield connection
+            finally:
+                self._end(connection)
 
     def close(self) -> None:
         """Let go of those that nobody uses."""
@@ -67,7 +72,7 @@ class Connections:
                 kept = self._idle.pop() if self._idle else None
             connection = self._made() if kept is None else kept
             try:
-                with self.address.translated("cannot be read"):
+                with self._watched(connection), self.address.translated("cannot be read"):
                     connection.execute(self._begin)
             except StoreUnreachableError:
                 connection.close()
@@ -84,11 +89,26 @@ class Connections:
         try:
             # What is planned for any value is planned badly, and poolers know no such plans.
             connection.prepare_threshold = None
-            schema.check_readable(connection, self.address)
+            with self._watched(connection):
+                schema.check_readable(connection, self.address)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    @contextmanager
+    def _watched(self, connection: Connection[Any]) -> Iterator[None]:
+        """Have what is read inside fail where it takes too long; the server may not say so."""
+        if self._deadline_s is None:
+            yield
+            return
+        watchdog = threading.Timer(self._deadline_s, _break_off, (connection,))
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
 
     def _end(self, connection: Connection[Any]) -> None:
         import psycopg
@@ -100,3 +120,8 @@ class Connections:
                     self._idle.append(connection)
                     return
         connection.close()
+
+
+def _break_off(connection: Connection[Any]) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)

@@ -29,7 +29,7 @@ _MOST_COUNTED = 10_000
 class StoredRuns(ExperimentReader):
     """The runs of an experiment; see `tracking.postgres.reading`."""
 
-    most_listed = 2_000
+    most_listed: int | None = 2_000
 
     def __init__(
         self,

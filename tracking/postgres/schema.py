@@ -94,6 +94,8 @@ CREATE TABLE runs (
     pushed_at      timestamptz NOT NULL DEFAULT now()   -- when it came here in this form
 );
 CREATE INDEX runs_newest ON runs (experiment_id, created_at DESC, id DESC);
+CREATE INDEX runs_failed ON runs (experiment_id, created_at DESC, id DESC)
+    WHERE status = 'failed';
 CREATE INDEX runs_of_name ON runs (name_id, created_at DESC, id DESC);
 CREATE INDEX runs_of_session ON runs (session, name_id);
 CREATE INDEX runs_of_commit ON runs (commit, experiment_id) WHERE commit IS NOT NULL;

@@ -65,6 +65,7 @@ class Board:
         self.details = {}
         self.asked = []
         self.failing = {}
+        self.most_listed = None
         self.said = {}
         self.page = None
 
@@ -166,15 +167,20 @@ class Board:
         if path == "/api/list":
             runs = [run for run, _ in self.experiments[db].values()]
             runs.sort(key=lambda run: -run["started_at"])
-            offset, limit = int(asked["offset"][0]), int(asked["limit"][0])
-            page = runs[offset : offset + limit]
+            fitting = [run for run in runs if asked.get("q", [""])[0] in run["name"]]
+            listed = fitting[: self.most_listed]
+            offset, limit = int(asked.get("offset", [0])[0]), int(asked["limit"][0])
             return 200, {
                 "database": db,
                 "n_all": len(runs),
-                "n": len(runs),
+                "n": len(listed),
+                "is_more": len(fitting) > len(listed),
                 "offset": offset,
-                "runs": page,
+                "runs": listed[offset : offset + limit],
             }
+        if path == "/api/find":
+            found = self.run(db, asked["run"][0])
+            return (200, {"run": found[0]}) if found else (404, {"error": "there is no such run"})
         if path == "/api/curves":
             return 200, self.curves(db, asked)
         (ref, part) = re.fullmatch(r"/api/runs/([^/]+)(?:/(.*))?", path).groups()
