@@ -20,5 +20,6 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
+    """Have the collector pass over what was collected."""
     gc.freeze()
     gc.enable()
