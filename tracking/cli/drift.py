@@ -17,14 +17,14 @@ from tracking.cli.options import (
     add_baseline_root,
     add_command,
     add_json,
-    add_store,
+    add_source,
     count,
     matches,
     parsed_by,
     root_of,
 )
 from tracking.cli.output import FOUND, OK, json_text, say, say_json, say_table
-from tracking.cli.store import reading
+from tracking.cli.store import reading_anywhere
 from tracking.errors import InvalidArgumentError, TrackingError
 from tracking.queries.drift import Criteria, plain_series, read_drift
 from tracking.queries.expressions import parse_metric
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import argparse
 
     from tracking.cli.options import Commands
-    from tracking.experiment_db import ExperimentDBManager
     from tracking.queries.drift import Series
     from tracking.queries.expressions import Metric
 
@@ -47,7 +46,7 @@ _FORMATS = (".html", ".json", ".md")
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "drift", drift)
-    add_store(parser)
+    add_source(parser)
     parser.add_argument(
         "--test",
         action="append",
@@ -162,8 +161,8 @@ def drift(options: argparse.Namespace) -> int:
     with its baseline, and changes no verdict. Exits with 0 whatever it finds, unless --fail asks
     otherwise.
     """
-    with reading(options) as db:
-        experiment = db.db_path.stem
+    with reading_anywhere(options) as db:
+        experiment = db.experiment
         found = _found(db, options)
     for path in options.output:
         write_texts([_rendered(path, experiment, found, options)], path)
@@ -176,7 +175,7 @@ def drift(options: argparse.Namespace) -> int:
     return FOUND if options.fail and any(map(drift_text.is_worse, found)) else OK
 
 
-def _found(db: ExperimentDBManager, options: argparse.Namespace) -> list[Series]:
+def _found(db: ExperimentReader, options: argparse.Namespace) -> list[Series]:
     patterns = read_patterns(root_of(options) / "pyproject.toml")
     criteria = Criteria(options.significance, patterns, options.tolerance)
 
