@@ -52,6 +52,7 @@ def rows(_folder: Path, is_quick: bool) -> list[Row]:
     return [
         *_false_positives(rng, 10 if is_quick else 2_500),
         *_recall(rng, 10 if is_quick else 1_000),
+        *_delays(rng, 10 if is_quick else 300),
         *_exactness(rng, 10 if is_quick else 1_000),
         *_agreement(steps),
         *_drifts(rng, 5 if is_quick else 500),
@@ -100,6 +101,33 @@ def _recall(rng: np.random.Generator, n: int) -> Iterator[Row]:
             )
 
 
+def _delays(rng: np.random.Generator, n: int) -> Iterator[Row]:
+    """How many runs it takes behind a step for a job of the night to tell it."""
+    n_before, n_most = 50, 20
+    for size in (2, 3, 4, 10):
+        noise = rng.normal(size=(n, n_before + n_most))
+        noise[:, n_before:] += size
+        shares = (
+            (
+                n_after,
+                sum(
+                    _distance(n_before, _places(one[: n_before + n_after])) <= _NEAR
+                    for one in noise
+                )
+                / n,
+            )
+            for n_after in range(1, n_most + 1)
+        )
+        first = next((n_after for n_after, share in shares if share >= 0.9), None)
+        yield Row(
+            f"runs behind a step of {size} sigma until 9 of 10 such series tell it,"
+            f" {n_before} runs before it",
+            "",
+            "more" if first is None else str(first),
+            None,
+        )
+
+
 def _exactness(rng: np.random.Generator, n: int) -> Iterator[Row]:
     """Deterministic training: the same value to the bit until somebody changes something."""
     n_constant = n_exact = 0
@@ -108,7 +136,9 @@ def _exactness(rng: np.random.Generator, n: int) -> Iterator[Row]:
         levels = np.repeat(rng.normal(size=len(lengths)), lengths)
         n_exact += _places(levels) == np.cumsum(lengths)[:-1].tolist()
         n_constant += _places(np.full(len(levels), rng.normal())) == []
-    yield Row("constant metrics said to move", "none", f"{n - n_constant} of {n}", n_constant == n)
+    yield Row(
+        "constant metrics said to move", "none", f"{n - n_constant:,} of {n:,}", n_constant == n
+    )
     yield Row(
         "steps of constant metrics, two runs and more on each side, all exactly where they are",
         "all",
