@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tracking.cli.options import Commands
     from tracking.queries.drift import Series
     from tracking.queries.expressions import Metric
+    from tracking.reading import ExperimentReader
 
 _DAY_S = 86_400
 _FORMATS = (".html", ".json", ".md")
