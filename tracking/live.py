@@ -217,9 +217,11 @@ class LiveDBManager(ExperimentDBManager):
         if not (self._starting or self._ended):
             page = super().select_runs(asked)
             return page._replace(runs=[self._as_now(run) for run in page.runs])
-        # What is asked of a run may be what the database does not know yet.
+        # What else is asked of a run may be what the database does not know yet.
+        lasting = {name: asked.wanted[name] for name in ("name", "session") if name in asked.wanted}
+        stored = Selection(wanted=lasting, uuid=asked.uuid, before=asked.before)
         every = [_info_of(number, run) for number, run in self._starting.items()]
-        every += super().select_runs(Selection()).runs
+        every += super().select_runs(stored).runs
         every.sort(key=lambda run: run.started_at, reverse=True)
         return selected(map(self._as_now, every), asked, self.summaries_of)
 

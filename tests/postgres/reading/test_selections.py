@@ -81,7 +81,7 @@ def opened(both):
 
 
 @settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200
 )
 @given(selections.SELECTIONS)
 def test_any_selection_is_that_of_the_database(opened, asked):
