@@ -48,8 +48,8 @@ RUNS = st.lists(
 )
 
 
-def fill(path, runs):
-    """Record runs into a new database."""
+def fill(path, runs, uuids_end="0" * 29):
+    """Record runs into a new database; in a store uuids are to be there once, so they may end."""
     with closing(ExperimentDBManager(path)) as db:
         db.init_exp_db()
         for run in runs:
@@ -59,7 +59,7 @@ def fill(path, runs):
                 session=run["session"],
                 environment=run["commit"] and {"git_commit": run["commit"]},
             )
-            uuid = f"{run['uuid']}{'0' * 29}"
+            uuid = f"{run['uuid']}{uuids_end}"
             run_id = db.insert_run(new._replace(created_at=run["created_at"], uuid=uuid))
             for metric, values in run["series"].items():
                 for step, value in enumerate(values):

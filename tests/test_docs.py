@@ -207,6 +207,7 @@ def test_ci_runs_readmes_own_commands():
         "docs/reports.md",
         "docs/graphs.md",
         "docs/board.md",
+        "docs/drift.md",
     ],
 )
 def test_links_inside_the_repository_lead_somewhere(document):

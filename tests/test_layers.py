@@ -43,12 +43,6 @@ ALLOWED = {
     "graph": {"graph.capture"},
     "board": set(),
     "board.answers": {"errors", "model"},
-    "board.api": {
-        *("board.answers", "board.curves", "board.listing", "board.parameters"),
-        *("columns", "errors", "queries.differences", "queries.expressions"),
-        *("queries.histories", "queries.plain", "queries.selection", "report.json_report"),
-        "reporting",
-    },
     "board.app": {
         *("_version", "board.answers", "board.api", "board.curves", "board.exports"),
         *("board.guard", "board.listing", "board.static", "board.stream", "errors", "model"),
@@ -62,6 +56,7 @@ ALLOWED = {
     "board.parameters": {"board.answers"},
     "board.server": {"board.app", "board.guard", "errors"},
     "board.static": set(),
+    "board.store": {"board.answers", "board.databases", "errors", "postgres.experiments"},
     "board.stream": {"board.answers", "board.databases", "errors"},
     "board.watch": {
         *("board.curves", "board.databases", "board.listing", "columns", "errors", "journal"),
@@ -88,7 +83,7 @@ ALLOWED = {
         *("connection", "errors", "graph", "graph.identity", "graph.overview", "graph.seed"),
         *("graph.text", "schema"),
     },
-    "reading": {"errors", "queries.selection"},
+    "reading": {"connection", "errors", "queries.selection"},
     "recovery": {"connection", "errors", "events", "experiment_db", "journal", "records"},
     "recorder": {
         *("connection", "errors", "events", "experiment_db", "journal", "records", "recovery"),
@@ -103,7 +98,8 @@ ALLOWED = {
     "report.curve": {"report.data"},
     "report.words": {"model", "report.data"},
     "report.terminal": {"model", "regression", "report.curve", "report.words"},
-    "report.markdown": {"regression", "report.curve", "report.words"},
+    "report.escaping": {"report.words"},
+    "report.markdown": {"regression", "report.curve", "report.escaping", "report.words"},
     "report.reading": {"model"},
     "report.json_report": {"errors", "model", "regression", "report.data", "report.reading"},
     "report.junit": {"model"},
@@ -111,6 +107,9 @@ ALLOWED = {
     "report.html_page": {"errors", "report.json_report"},
     "report.formats": {"errors"},  # and each format when it is asked for
     "attempts": set(),
+    "changes": set(),
+    "changes.findings": {"changes.segmentation", "model", "regression.checks"},
+    "changes.segmentation": {"errors"},
     "callbacks": {"callbacks.frameworks"},
     "callbacks.frameworks": {"arguments", "errors"},
     "callbacks.keras": {"callbacks.recording"},
@@ -204,6 +203,10 @@ ALLOWED = {
         *("errors", "graph.diff", "graph.marks", "graph.seed", "model", "regression.checks"),
         *("report.changes", "report.data"),
     },
+    "queries.drift": {
+        *("attempts", "changes.findings", "changes.segmentation", "model"),
+        *("queries.expressions", "queries.histories", "regression"),
+    },
     "queries.expressions": {"errors", "model"},
     "queries.histories": {
         *("errors", "model", "queries.accepted", "queries.attempts", "queries.expressions"),
@@ -222,7 +225,18 @@ ALLOWED = {
     "merging.content": {"columns", "errors", "merging.store"},
     "postgres.address": {"errors"},
     "postgres.chunks": {"columns", "postgres.schema"},
+    "postgres.connections": {"errors", "postgres.schema"},
+    "postgres.experiments": {"postgres.connections", "postgres.moment", "postgres.reading"},
+    "postgres.finding": {"queries.expressions", "queries.selection"},
     "postgres.identities": set(),
+    "postgres.moment": {"errors", "postgres.finding", "postgres.identities"},
+    "postgres.reading": {
+        *("arguments", "columns", "model", "postgres.chunks", "postgres.runs", "stored_graphs"),
+    },
+    "postgres.runs": {
+        *("arguments", "connection", "errors", "experiment_db", "postgres.connections"),
+        *("postgres.finding", "postgres.moment", "queries.selection", "reading"),
+    },
     "postgres.schema": {"errors"},
     "pushing": {
         *("arguments", "errors", "filesystem", "merging.content", "merging.plan"),
@@ -242,10 +256,28 @@ ALLOWED = {
         "regression.tolerance",
     },
     "regression.history": {"errors", "model", "regression.baseline", "regression.comparison"},
+    "board.api": {
+        *("board.answers", "board.curves", "board.listing", "board.parameters", "columns"),
+        *("errors", "queries.differences", "queries.drift", "queries.expressions"),
+        *("queries.histories", "queries.plain", "queries.selection", "regression"),
+        *("report.json_report", "reporting"),
+    },
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
-    "cli.board": {"", "board.folder", "board.server", "cli.options", "cli.output", "errors"},
+    "cli.board": {
+        *("", "board.folder", "board.server", "board.store", "cli.options", "cli.output"),
+        *("cli.store", "errors"),
+    },
     "cli.completion": {"cli.options", "cli.output", "errors"},
+    "cli.drift": {
+        *("changes.segmentation", "cli.drift_text", "cli.files", "cli.options"),
+        *("cli.output", "cli.store", "errors", "queries.drift", "queries.expressions"),
+        *("queries.histories", "regression", "report.html_page"),
+    },
+    "cli.drift_text": {
+        *("changes.findings", "cli.table", "queries.histories", "report.curve", "report.escaping"),
+        "report.words",
+    },
     "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
     "cli.formats": {"arguments", "errors", "model", "queries.plain", "queries.spreadsheet"},
     "cli.history": {
@@ -275,14 +307,10 @@ ALLOWED = {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
         *("errors", "model", "queries.plain", "regression", "report", "report.curve"),
     },
-    "cli.store": {"", "arguments"},
-    "cli.tolerances": {"cli.options", "cli.output", "regression"},
-    "cli": {
-        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.experiments"),
-        *("cli.export", "cli.graphs", "cli.history", "cli.housekeeping", "cli.imports"),
-        *("cli.merge", "cli.output", "cli.push", "cli.reports", "cli.runs", "cli.show"),
-        "cli.tolerances",
+    "cli.store": {
+        *("", "arguments", "cli.options", "postgres.address", "postgres.experiments"),
     },
+    "cli.tolerances": {"cli.options", "cli.output", "regression"},
     "cli.diff": {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
         *("queries.differences", "queries.plain", "report.data"),
@@ -296,12 +324,20 @@ ALLOWED = {
         *("graph.export", "graph.text"),
     },
     "cli.table": {"arguments", "regression.checks", "report.words"},
+    "cli": {
+        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.drift"),
+        *("cli.experiments", "cli.export", "cli.graphs", "cli.history", "cli.housekeeping"),
+        *("cli.imports", "cli.merge", "cli.output", "cli.push", "cli.reports", "cli.runs"),
+        *("cli.show", "cli.tolerances"),
+    },
     "__main__": {"cli"},
 }
 
 PURE = (
-    *("board.answers", "board.curves", "board.parameters"),
+    *("board.answers", "board.curves", "board.listing", "board.parameters"),
+    *("changes", "changes.findings", "changes.segmentation"),
     *("queries.expressions", "queries.plain", "queries.selection"),
+    *("cli.drift_text", "report.escaping"),
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),
     *("report.terminal", "report.words"),
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         SettingsError,
         StoreBusyError,
         StoreError,
+        StoreUnreachableError,
         TrackingError,
         TrackingWarning,
     )
@@ -78,6 +79,7 @@ __all__ = [
     "Status",
     "StoreBusyError",
     "StoreError",
+    "StoreUnreachableError",
     "Summary",
     "SummaryWriter",
     "Tracker",
@@ -122,6 +124,7 @@ _HOMES = {
     "Status": "model",
     "StoreBusyError": "errors",
     "StoreError": "errors",
+    "StoreUnreachableError": "errors",
     "Summary": "model",
     "SummaryWriter": "summary_writer",
     "Tracker": "tracker",

@@ -60,6 +60,10 @@ class StoreBusyError(StoreError):
     """Another process held the experiment's lock for longer than we wait."""
 
 
+class StoreUnreachableError(StoreError):
+    """The server of a store does not answer, or does not let us in."""
+
+
 class NotAnExperimentError(StoreError):
     """The file exists and is not an experiment of ours; it was left untouched."""
 

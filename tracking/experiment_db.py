@@ -289,8 +289,9 @@ class ExperimentDBManager(ExperimentReader):
         return row[0] if row else None
 
     def _run_info(self, row: tuple[Any, ...]) -> RunInfo:
+        *of_run, counts = row
         with self._making_sense(f"run {row[0]}"):
-            return _run_info(row)
+            return run_info(of_run, dict(json.loads(counts)))
 
     def _making_sense(self, what: str) -> AbstractContextManager[None]:
         return making_sense(self.db_path, what)
@@ -650,31 +651,6 @@ class ExperimentDBManager(ExperimentReader):
             values,
         )
 
-    def get_histograms(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
-        """Get all histograms for a run by name, each list by step.
-
-        Raises:
-            RunNotFoundError: no such run.
-        """
-        rows = self._select(
-            "SELECT name, step, bucket_edges, bucket_counts, wall_time, n_non_finite"
-            " FROM histograms WHERE run_id = ? ORDER BY step, id",
-            run_id,
-        )
-        histograms: dict[str, list[dict[str, Any]]] = {}
-        for name, step, edges, counts, wall_time, n_non_finite in rows:
-            with self._making_sense(f"a histogram of run {run_id}"):
-                histograms.setdefault(name, []).append(
-                    {
-                        "step": step,
-                        "bucket_edges": json.loads(edges),
-                        "bucket_counts": json.loads(counts),
-                        "log_time": wall_time,
-                        "n_non_finite": n_non_finite,
-                    }
-                )
-        return histograms
-
     def save_image(
         self,
         run_id: int,
@@ -721,34 +697,6 @@ class ExperimentDBManager(ExperimentReader):
             values,
         )
 
-    def get_images(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
-        """Get all images for a run by name, each list by step, the pixels as base64.
-
-        Raises:
-            RunNotFoundError: no such run.
-        """
-        import base64
-
-        rows = self._select(
-            "SELECT name, step, width, height, channels, image_data, wall_time"
-            " FROM images WHERE run_id = ? ORDER BY step, id",
-            run_id,
-        )
-        images: dict[str, list[dict[str, Any]]] = {}
-        for name, step, width, height, channels, data, wall_time in rows:
-            with self._making_sense(f"an image of run {run_id}"):
-                images.setdefault(name, []).append(
-                    {
-                        "step": step,
-                        "width": width,
-                        "height": height,
-                        "channels": channels,
-                        "data_b64": base64.b64encode(data).decode("ascii"),
-                        "log_time": wall_time,
-                    }
-                )
-        return images
-
     def save_text(self, run_id: int, name: str, step: int, content: str) -> None:
         """Save a text entry for a run: sampled output, a prediction, a note.
 
@@ -768,29 +716,13 @@ class ExperimentDBManager(ExperimentReader):
             values,
         )
 
-    def get_texts(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
-        """Get all text entries for a run, grouped by name, each list by step.
-
-        Raises:
-            RunNotFoundError: no such run.
-        """
-        rows = self._select(
-            "SELECT name, step, content, wall_time FROM texts WHERE run_id = ? ORDER BY step, id",
-            run_id,
-        )
-        texts: dict[str, list[dict[str, Any]]] = {}
-        for name, step, content, wall_time in rows:
-            texts.setdefault(name, []).append(
-                {"step": step, "content": content, "log_time": wall_time}
-            )
-        return texts
-
     def _insert(self, statement: str, run_id: int, values: tuple[object, ...]) -> int:
         with self._db.writing() as connection:
             (run_id,) = self._run_row(connection, run_id)
             return int(connection.execute(statement, (run_id, *values)).lastrowid or 0)
 
-    def _select(self, query: str, run_id: int) -> list[tuple[Any, ...]]:
+    def _media(self, table: str, columns: Sequence[str], run_id: int) -> list[tuple[Any, ...]]:
+        query = f"SELECT {', '.join(columns)} FROM {table} WHERE run_id = ? ORDER BY step, id"  # noqa: S608
         with self._db.reading() as connection:
             (run_id,) = self._run_row(connection, run_id)
             return connection.execute(query, (run_id,)).fetchall()
@@ -1021,10 +953,19 @@ def local_time(unix_s: float) -> str:
     return datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _run_info(row: tuple[Any, ...]) -> RunInfo:
-    (run_id, name, created_at, status, config, run_uuid, parent, environment, *more, counts) = row
+def run_info(row: Sequence[Any], n_records: Mapping[str, int]) -> RunInfo:
+    """Return a run as readers get it.
+
+    Args:
+        row: its number, name, start, status, config, uuid, parent, environment, outcome, phase, how
+            it ended, verdict, duration, session and attempt; config and environment as JSON.
+        n_records: of each of its metrics.
+
+    Raises:
+        ValueError: its JSON is none.
+    """
+    (run_id, name, created_at, status, config, run_uuid, parent, environment, *more) = row
     outcome, phase, ended_by, verdict, duration_s, session, attempt = more
-    n_records = dict(json.loads(counts))
     return RunInfo(
         run_id=run_id,
         name=name,

@@ -217,9 +217,11 @@ class LiveDBManager(ExperimentDBManager):
         if not (self._starting or self._ended):
             page = super().select_runs(asked)
             return page._replace(runs=[self._as_now(run) for run in page.runs])
-        # What is asked of a run may be what the database does not know yet.
+        # What else is asked of a run may be what the database does not know yet.
+        lasting = {name: asked.wanted[name] for name in ("name", "session") if name in asked.wanted}
+        stored = Selection(wanted=lasting, uuid=asked.uuid, before=asked.before)
         every = [_info_of(number, run) for number, run in self._starting.items()]
-        every += super().select_runs(Selection()).runs
+        every += super().select_runs(stored).runs
         every.sort(key=lambda run: run.started_at, reverse=True)
         return selected(map(self._as_now, every), asked, self.summaries_of)
 
@@ -282,9 +284,9 @@ class LiveDBManager(ExperimentDBManager):
         """Return what comparing a run with its baseline found; see the base class."""
         return None if run_id in self._starting else super().get_comparison(run_id)
 
-    def _select(self, query: str, run_id: int) -> list[tuple[Any, ...]]:
+    def _media(self, table: str, columns: Sequence[str], run_id: int) -> list[tuple[Any, ...]]:
         # Pictures and texts go straight into the database, which then knows the run.
-        return [] if run_id in self._starting else super()._select(query, run_id)
+        return [] if run_id in self._starting else super()._media(table, columns, run_id)
 
     def get_graphs(self, run_id: int) -> list[StoredGraph]:
         """Get all computation graphs of a run; see the base class."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from binascii import b2a_base64
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from tracking.connection import making_sense
 from tracking.errors import RunNotFoundError
 from tracking.queries.selection import PROPERTIES, Group, Page, Selection, grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tracking.columns import Columns
@@ -156,12 +159,69 @@ class ExperimentReader(Protocol):
 
     def get_histograms(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
         """Get all histograms for a run by name, each list by step."""
+        return self._by_name("a histogram", _HISTOGRAMS, run_id)
 
     def get_images(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
         """Get all images for a run by name, each list by step, the pixels as base64."""
+        return self._by_name("an image", _IMAGES, run_id)
 
     def get_texts(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
         """Get all text entries for a run, grouped by name, each list by step."""
+        return self._by_name("a text", _TEXTS, run_id)
+
+    def _by_name(self, what: str, table: _Table, run_id: int) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name, *row in self._media(table.name, ("name", *table.columns), run_id):
+            with making_sense(self.where, f"{what} of run {run_id}"):
+                values = zip(table.columns.values(), row, strict=True)
+                one = {key: read(value) for (key, read), value in values}
+            found.setdefault(name, []).append(one)
+        return found
+
+    def _media(self, table: str, columns: Sequence[str], run_id: int) -> list[tuple[Any, ...]]:
+        """Return columns of what a table has of a run, by step."""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+class _Table(NamedTuple):
+    """What runs have of one kind.
+
+    Attributes:
+        name: of the table.
+        columns: of each, beside its name, what readers call it and what makes of it what they get.
+    """
+
+    name: str
+    columns: Mapping[str, tuple[str, Callable[[Any], Any]]]
+
+
+_STEP = {"step": ("step", _as_it_is)}
+_TIME = {"wall_time": ("log_time", _as_it_is)}
+_HISTOGRAMS = _Table(
+    "histograms",
+    {
+        **_STEP,
+        "bucket_edges": ("bucket_edges", json.loads),
+        "bucket_counts": ("bucket_counts", json.loads),
+        **_TIME,
+        "n_non_finite": ("n_non_finite", _as_it_is),
+    },
+)
+_IMAGES = _Table(
+    "images",
+    {
+        **_STEP,
+        "width": ("width", _as_it_is),
+        "height": ("height", _as_it_is),
+        "channels": ("channels", _as_it_is),
+        "image_data": ("data_b64", lambda pixels: b2a_base64(pixels, newline=False).decode()),
+        **_TIME,
+    },
+)
+_TEXTS = _Table("texts", {**_STEP, "content": ("content", _as_it_is), **_TIME})
 
 
 class LiveReader(ExperimentReader, Protocol):

@@ -16,6 +16,7 @@ from tracking.errors import (
     RunNotFoundError,
     StoreBusyError,
     StoreError,
+    StoreUnreachableError,
     TrackingError,
 )
 from tracking.model import encode_number
@@ -94,6 +95,10 @@ _REASONS: dict[type[TrackingError], tuple[int, str]] = {
     ),
     NotAnExperimentError: (409, "{name} is no database of an experiment"),
     StoreBusyError: (503, "{name} is in use; try again"),
+    StoreUnreachableError: (
+        503,
+        "the server of the store does not answer; this page goes on by itself when it does",
+    ),
     StoreError: (409, "{name} cannot be read; `sgtrack check` says what is wrong"),
     BaselineError: (409, "a baseline of {name} cannot be read; `sgtrack history` says why"),
 }

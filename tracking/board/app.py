@@ -52,12 +52,13 @@ class Board:
         policy: who may ask for what.
 
     Attributes:
+        databases: the experiments.
         app: the application, to be served.
         hub: those who watch.
     """
 
     def __init__(self, databases: Databases[Any], policy: Policy) -> None:
-        self._databases = databases
+        self.databases = databases
         self._policy = policy
         self._salt = os.urandom(8).hex()  # versions are of this process
         self.hub = Hub(databases)
@@ -96,7 +97,7 @@ class Board:
     def _config(self, _request: Request) -> Response:
         return answer(
             {
-                "exp_dir": self._databases.where,
+                "exp_dir": self.databases.where,
                 "version": __version__,
                 "is_read_only": self._policy.is_read_only,
                 "most_points": MOST_POINTS,
@@ -105,26 +106,26 @@ class Board:
         )
 
     def _names(self, _request: Request) -> Response:
-        names, selected = self._databases.names(), self._databases.selected()
+        names, selected = self.databases.names(), self.databases.selected()
         return answer({"available_databases": names, "current_database": selected})
 
     async def _select(self, request: Request) -> Response:
         name = (await _body(request)).get("db_name")
         if not isinstance(name, str):
             raise AskedWrongError(400, "db_name: the name of a database is needed")
-        await run_in_threadpool(self._databases.select, name)
+        await run_in_threadpool(self.databases.select, name)
         return answer({"message": f"Database {name} selected"})
 
     def _find(self, request: Request) -> Response:
         """Return which database a run is in: of a uuid, or of a number where ?db= names one."""
         asked = request.query_params
         reference = asked.get("run", "")
-        names = self._databases.names()
+        names = self.databases.names()
         if "db" in asked or not _UUID.fullmatch(reference):
-            names = [self._databases.experiment(asked.get("db")).name]
+            names = [self.databases.experiment(asked.get("db")).name]
         for name in names:
             try:
-                found = self._databases.experiment(name).ask(lambda db: _row(db, reference))
+                found = self.databases.experiment(name).ask(lambda db: _row(db, reference))
             except (TrackingError, AskedWrongError):
                 continue  # the others may have it
             if found is not None:
@@ -136,9 +137,9 @@ class Board:
     def _answering(self, path: str, question: Question) -> Callable[[Request], Response]:
         def endpoint(request: Request) -> Response:
             name = request.query_params.get("db")
-            if name is None and path == "/api/runs" and self._databases.selected() is None:
+            if name is None and path == "/api/runs" and self.databases.selected() is None:
                 return answer([])  # as the original has it
-            experiment = self._databases.experiment(name)
+            experiment = self.databases.experiment(name)
             try:
                 tag = None if path in UNVERSIONED else self._tag(experiment, request)
                 if tag is not None and request.headers.get("if-none-match") == tag:
@@ -166,7 +167,7 @@ class Board:
         self, make: Callable[[Experiment, Request], Response]
     ) -> Callable[[Request], Response]:
         def endpoint(request: Request) -> Response:
-            experiment = self._databases.experiment(request.query_params.get("db"))
+            experiment = self.databases.experiment(request.query_params.get("db"))
             try:
                 return make(experiment, request)
             except TrackingError as error:
@@ -182,23 +183,23 @@ class Board:
             return problem(503, "too many pages are open; close some")
         name = asked.get("db")
         if name is not None:
-            experiment = await run_in_threadpool(self._databases.experiment, name)
+            experiment = await run_in_threadpool(self.databases.experiment, name)
             name = experiment.name
         else:
-            name = await run_in_threadpool(self._databases.selected)
+            name = await run_in_threadpool(self.databases.selected)
         return StreamingResponse(
             self.hub.events(name, asked.getlist("run")), media_type="text/event-stream"
         )
 
     async def _delete(self, request: Request) -> Response:
         confirmed = (await _body(request)).get("confirm")
-        experiment = self._databases.experiment(request.query_params.get("db"))
+        experiment = self.databases.experiment(request.query_params.get("db"))
         reference = request.path_params["run"]
         try:
             number = await run_in_threadpool(
                 experiment.ask, lambda db: _to_be_deleted(db, reference, confirmed)
             )
-            await run_in_threadpool(self._databases.delete, experiment.name, number)
+            await run_in_threadpool(self.databases.delete, experiment.name, number)
         except TrackingError as error:
             return problem_of(error, experiment.name)
         return answer({"message": f"Run {reference} deleted"})

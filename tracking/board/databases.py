@@ -110,6 +110,9 @@ class Databases(ABC, Generic[E]):
             StoreError: it cannot be changed.
         """
 
+    def close(self) -> None:
+        """Let go of whatever is kept from one request to the next."""
+
     def selected(self) -> str | None:
         """Return the database that is meant where none is named: selected, usual, or the only one.
 

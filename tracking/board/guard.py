@@ -119,7 +119,7 @@ def _refusal_of_write(policy: Policy, asked: Asked) -> Refusal | None:
     if asked.mark != "1":
         return Refusal(403, "the header X-SGTrack: 1 is missing")
     if policy.is_read_only:
-        return Refusal(403, "this dashboard was started with --read-only")
+        return Refusal(403, "this dashboard only reads: as --read-only has it, or of a store")
     return None
 
 

@@ -135,6 +135,7 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.board.hub.close()  # streams have no end of their own
         await super().shutdown(sockets)
+        self.board.databases.close()
 
 
 def is_loopback(host: str) -> bool:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracking import TrackingError, __version__
-from tracking.cli.options import add_command
+from tracking.cli.options import add_command, add_shared_store
 from tracking.cli.output import INTERRUPTED, OK, TROUBLE, complain, flush_output, say
-from tracking.errors import MissingDependencyError
+from tracking.cli.store import store_address
+from tracking.errors import MissingDependencyError, StoreUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracking.board.store import Store
     from tracking.cli.options import Commands
+    from tracking.postgres.address import Address
 
 _NEEDED = ("starlette", "uvicorn", "anyio")
 
@@ -34,6 +37,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=Path("experiments"),
         help="folder of the experiments (default: %(default)s)",
     )
+    add_shared_store(parser)
     parser.add_argument(
         "--port",
         "-p",
@@ -85,9 +89,11 @@ def board(options: argparse.Namespace) -> int:
             f"the dashboard needs {error.name}, which is not installed:"
             " pip install 'pytest-sgtrack[board]'"
         ) from error
+    store = store_address(options)
+    folder = options.dir.absolute()
     server = Server(
         Settings(
-            databases=Folder(options.dir.absolute()),
+            databases=Folder(folder) if store is None else _store(store, folder),
             host=options.host,
             port=options.port,
             is_public=options.public,
@@ -97,7 +103,7 @@ def board(options: argparse.Namespace) -> int:
         )
     )
     addresses = server.addresses()
-    say(f"experiments: {options.dir.absolute()}")
+    say(f"experiments: {folder if store is None else f'{store}, only read'}")
     for address in addresses:
         say(f"  {address}")
     say("Ctrl-C ends it")
@@ -107,6 +113,17 @@ def board(options: argparse.Namespace) -> int:
         webbrowser.open(addresses[0])
     server.serve()
     return OK
+
+
+def _store(address: Address, folder: Path) -> Store:
+    from tracking.board.store import Store  # psycopg is an extra of its own
+
+    store = Store(address, folder)
+    try:
+        store.names()
+    except StoreUnreachableError as error:
+        complain(f"{error}; the dashboard waits for it")
+    return store
 
 
 def simpleboard(arguments: Sequence[str] | None = None) -> int:

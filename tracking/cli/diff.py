@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracking.cli.options import RUN_HELP, add_command, add_json, add_store
+from tracking.cli.options import RUN_HELP, add_command, add_json, add_source
 from tracking.cli.output import FOUND, OK, say, say_json, say_table
 from tracking.cli.references import resolve_run
-from tracking.cli.store import reading
+from tracking.cli.store import reading_anywhere
 from tracking.cli.table import change_text, numbers_text, value_text
 from tracking.queries.differences import difference, plain_difference, side_number, side_of
 from tracking.queries.plain import plain_run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "diff", diff)
-    add_store(parser)
+    add_source(parser)
     parser.add_argument("a", metavar="A", help=RUN_HELP)
     parser.add_argument("b", metavar="B", help="the run it is compared with")
     parser.add_argument("--all", action="store_true", help="show what is equal, too")
@@ -36,7 +36,7 @@ def diff(options: argparse.Namespace) -> int:
 
     Exits with 1 if anything does.
     """
-    with reading(options) as db:
+    with reading_anywhere(options) as db:
         runs = [resolve_run(reference, db) for reference in (options.a, options.b)]
         found = difference(*(side_of(db, run) for run in runs))
     if options.json:

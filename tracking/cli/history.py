@@ -8,14 +8,14 @@ from tracking.cli.options import (
     add_baseline_root,
     add_command,
     add_json,
-    add_store,
+    add_source,
     count,
     parsed_by,
     root_of,
 )
 from tracking.cli.output import OK, say, say_json, say_table
 from tracking.cli.references import resolve_name
-from tracking.cli.store import reading
+from tracking.cli.store import reading_anywhere
 from tracking.cli.table import change_text, number_text
 from tracking.queries.expressions import parse_metric
 from tracking.queries.histories import STATISTIC, commit_text, plain_history, read_history
@@ -34,7 +34,7 @@ _HEADERS = ("run", "started", "commit", "value", "change", "outcome", "verdict",
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "history", history)
-    add_store(parser)
+    add_source(parser)
     parser.add_argument(
         "test", metavar="TEST", help="a node id or another name of runs, or a part of one"
     )
@@ -66,7 +66,7 @@ def history(options: argparse.Namespace) -> int:
     A * marks what the test's baseline has accepted. Runs under fresh seeds that only confirmed a
     verdict are left out.
     """
-    with reading(options) as db:
+    with reading_anywhere(options) as db:
         name = resolve_name(options.test, db)
         found = read_history(db, name, options.metric, options.limit, root_of(options))
     if options.json:

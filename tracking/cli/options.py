@@ -20,6 +20,7 @@ RUN_HELP = (
     "a run: its id, the beginning of its uuid (4 digits and more), the name of a test or an"
     " unmistakable part of it (its newest run), last or last-failed"
 )
+STORE_VARIABLE = "SGTRACK_STORE"
 TEST_HELP = "a node id, its beginning (a folder, a file, a test without its case) or a pattern"
 
 
@@ -48,6 +49,25 @@ def add_store(parser: argparse.ArgumentParser) -> None:
         "--experiment",
         metavar="NAME",
         help="name of the experiment (default: pytest if it is there, else the only one)",
+    )
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add --dir, --experiment and --store, as `tracking.cli.store.reading_anywhere` takes them."""
+    add_store(parser)
+    add_shared_store(parser)
+
+
+def add_shared_store(parser: argparse.ArgumentParser) -> None:
+    """Add --store of commands that read where they are told to, and else in the folder."""
+    parser.add_argument(
+        "--store",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="read this store in PostgreSQL instead, postgresql://USER@HOST/DATABASE; without a URL"
+        f" the one that the variable {STORE_VARIABLE} names. --dir is then where baselines are"
+        " looked up from",
     )
 
 

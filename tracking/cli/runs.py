@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracking.cli.options import add_command, add_json, add_store, count, parsed_by
+from tracking.cli.options import add_command, add_json, add_source, count, parsed_by
 from tracking.cli.output import OK, say, say_json, say_table
 from tracking.cli.references import resolve_session
-from tracking.cli.store import reading
+from tracking.cli.store import reading_anywhere
 from tracking.cli.table import duration_text, number_text
 from tracking.errors import TrackingError
 from tracking.model import Status, Verdict
@@ -30,7 +30,7 @@ _HEADERS = ("id", "name", "outcome", "verdict", "ended by", "started", "duration
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "runs", runs)
-    add_store(parser)
+    add_source(parser)
     for name, choices in (
         ("status", [str(status) for status in Status]),
         ("outcome", _OUTCOMES),
@@ -90,7 +90,7 @@ def add_to(commands: Commands) -> None:
 def runs(options: argparse.Namespace) -> int:
     """List runs, the newest first, those alone that are asked for."""
     metrics: list[Metric] = options.columns
-    with reading(options) as db:
+    with reading_anywhere(options) as db:
         _check_metrics(options, db)
         page = db.select_runs(_selection(options, db))
         shown = page.runs

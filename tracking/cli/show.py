@@ -7,7 +7,7 @@ import shutil
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from tracking.cli.options import RUN_HELP, add_command, add_json, add_store
+from tracking.cli.options import RUN_HELP, add_command, add_json, add_source
 from tracking.cli.output import (
     OK,
     UNBOUNDED,
@@ -18,7 +18,7 @@ from tracking.cli.output import (
     say_table,
 )
 from tracking.cli.references import resolve_run
-from tracking.cli.store import reading
+from tracking.cli.store import reading_anywhere
 from tracking.cli.table import duration_text, number_text, value_text
 from tracking.errors import StoreError
 from tracking.model import Status
@@ -44,7 +44,7 @@ _STATISTICS = ("n", "last", "tail", "min", "max", "mean", "std")
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "show", show)
-    add_store(parser)
+    add_source(parser)
     parser.add_argument("run", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--texts", action="store_true", help="show the texts it recorded, too")
     add_json(parser)
@@ -52,7 +52,7 @@ def add_to(commands: Commands) -> None:
 
 def show(options: argparse.Namespace) -> int:
     """Show a run: how it ended, its config, environment and metrics."""
-    with reading(options) as db:
+    with reading_anywhere(options) as db:
         run = resolve_run(options.run, db)
         summaries = db.read_summaries(run.run_id)
         graphs = db.get_graphs(run.run_id)

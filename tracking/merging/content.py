@@ -113,7 +113,7 @@ class ContentDBManager(MergingDBManager):
                 for metric, summary in summaries.items()
             ],
             partial(self._graphs, held),
-            partial(self._media, held),
+            partial(self._media_of, held),
         )
 
     def _parts(self, run_id: int, metric: str, n: int) -> Iterator[Columns]:
@@ -133,7 +133,7 @@ class ContentDBManager(MergingDBManager):
             with self._db.reading() as connection:
                 yield from map(GraphContent._make, connection.execute(_GRAPHS, (held.run_id,)))
 
-    def _media(self, held: HeldRun, table: str) -> Iterator[tuple[Any, ...]]:
+    def _media_of(self, held: HeldRun, table: str) -> Iterator[tuple[Any, ...]]:
         if held.form.n_media:
             query = f"SELECT {', '.join(MEDIA[table])} FROM {table} WHERE run_id = ? ORDER BY id"  # noqa: S608
             with self._db.reading() as connection:

@@ -6,7 +6,13 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tracking.errors import InvalidArgumentError, MissingDependencyError, StoreError
+from tracking.errors import (
+    InvalidArgumentError,
+    MissingDependencyError,
+    StoreBusyError,
+    StoreError,
+    StoreUnreachableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +25,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CONNECT_TIMEOUT_S = 5
 _SETTINGS = {"application_name": "pytest-sgtrack", "client_encoding": "UTF8"}
 _SHOWN = ("user", "host", "port", "dbname")
+_UNREACHABLE = ("08", "28", "3D", "53", "57P")  # refused, out of resources, shut down
 _LINES = re.compile(r"\s*\n\s*")
 
 
@@ -55,7 +62,8 @@ class Address:
         """Open a connection that commits each statement where nothing else is asked for.
 
         Raises:
-            StoreError: nobody answers there, or we are not let in.
+            StoreUnreachableError: nobody answers there, or we are not let in.
+            StoreError: it cannot hold a store.
         """
         import psycopg
 
@@ -86,13 +94,30 @@ class Address:
             yield
         except psycopg.Error as error:
             cause = _LINES.sub("; ", str(error).strip()) or type(error).__name__
-            raise StoreError(f"{self} {problem}: {self._without_secrets(cause)}") from error
+            raise _kind_of(error)(f"{self} {problem}: {self._without_secrets(cause)}") from error
 
     def _without_secrets(self, text: str) -> str:
         for key, value in self._parameters.items():
             if key not in _SHOWN and isinstance(value, str) and "password" in key:
                 text = text.replace(value, "***")
         return text
+
+
+def _kind_of(error: Exception) -> type[StoreError]:
+    """Return what of ours an error of the driver is.
+
+    Without a code the connection was never there, or is not any more; codes are those of
+    postgresql.org/docs/current/errcodes-appendix.html.
+    """
+    import psycopg
+
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return StoreBusyError
+    code = getattr(error, "sqlstate", None)
+    is_lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    if is_lost and (code is None or code.startswith(_UNREACHABLE)):
+        return StoreUnreachableError
+    return StoreError
 
 
 def _parsed(url: str) -> dict[str, Any]:

@@ -41,8 +41,9 @@ CREATE TABLE migrations (
 );
 
 CREATE TABLE experiments (
-    id   integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE
+    id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name      text NOT NULL UNIQUE,
+    n_changes bigint NOT NULL DEFAULT 0     -- how often runs came or went: who looks, looks anew
 );
 
 CREATE TABLE run_names (                    -- of tests, mostly: few names, many runs
@@ -76,6 +77,7 @@ CREATE TABLE runs (
     parent         text COLLATE "C",        -- uuid of the run it was started inside of
     environment_id bigint REFERENCES environments (id),
     branch         text,                    -- of git, as its environment has it
+    commit         text COLLATE "C",        -- the same
     session        text COLLATE "C",        -- of tests: what one call of pytest ran
     attempt        integer NOT NULL,        -- of the test, in its session
     duration_s     double precision,
@@ -92,8 +94,11 @@ CREATE TABLE runs (
     pushed_at      timestamptz NOT NULL DEFAULT now()   -- when it came here in this form
 );
 CREATE INDEX runs_newest ON runs (experiment_id, created_at DESC, id DESC);
+CREATE INDEX runs_failed ON runs (experiment_id, created_at DESC, id DESC)
+    WHERE status = 'failed';
 CREATE INDEX runs_of_name ON runs (name_id, created_at DESC, id DESC);
-CREATE INDEX runs_of_session ON runs (session, experiment_id);
+CREATE INDEX runs_of_session ON runs (session, name_id);
+CREATE INDEX runs_of_commit ON runs (commit, experiment_id) WHERE commit IS NOT NULL;
 CREATE INDEX runs_of_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE INDEX runs_accepted ON runs (name_id, branch, created_at, id) WHERE acceptance IS NOT NULL;
 CREATE INDEX runs_accepted_explicitly ON runs (name_id, branch, created_at)
@@ -221,8 +226,10 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock({DELETIONS});
     INSERT INTO deleted_runs (uuid) SELECT DISTINCT unnest(uuids) ON CONFLICT DO NOTHING;
-    DELETE FROM runs WHERE uuid = ANY(uuids);
-    GET DIAGNOSTICS n = ROW_COUNT;
+    WITH gone AS (DELETE FROM runs WHERE uuid = ANY(uuids) RETURNING experiment_id),
+         noted AS (UPDATE experiments SET n_changes = n_changes + 1
+                   WHERE id IN (SELECT experiment_id FROM gone))
+    SELECT count(*) INTO n FROM gone;
     RETURN n;
 END $$;
 SELECT add_partitions(0, 0);

@@ -175,16 +175,18 @@ def _take(
     _copy_chunks(connection, taken, shared.metrics)
     _copy_media(connection, taken)
     _copy_graphs(connection, taken, shared.graphs)
+    connection.execute(_NOTE_CHANGE, (shared.experiment,))  # last: others wait for our end now
     return list(ids)
 
 
 _NO_DELETIONS = f"SELECT pg_advisory_xact_lock_shared({schema.DELETIONS})"
+_NOTE_CHANGE = "UPDATE sgtrack.experiments SET n_changes = n_changes + 1 WHERE id = %s"
 
 _COLUMNS = (
     *("experiment_id", "name_id", "uuid", "created_at", "status", "config", "parent"),
-    *("environment_id", "branch", "session", "attempt", "duration_s", "outcome", "phase"),
-    *("ended_by", "verdict", "comparison", "acceptance", "certainty", "n_records", "n_media"),
-    "digest",
+    *("environment_id", "branch", "commit", "session", "attempt", "duration_s", "outcome"),
+    *("phase", "ended_by", "verdict", "comparison", "acceptance", "certainty", "n_records"),
+    *("n_media", "digest"),
 )
 _PLACEHOLDERS = ", ".join(["%s"] * len(_COLUMNS))
 _INSERT = (
@@ -202,15 +204,19 @@ def _row(run: RunContent, shared: _Identities) -> tuple[Any, ...]:
     form = run.held.form
     number = None if run.environment is None else shared.environments[run.environment]
     environment = json.loads(run.environment) if run.environment else {}
-    branch = environment.get("git_branch")
     return (
         *(shared.experiment, shared.names[of["name"]], of["uuid"], of["created_at"]),
         *(of["status"], of["config"] or "{}", of["parent"], number),
-        *(branch if isinstance(branch, str) else None, of["session"], of["attempt"]),
-        *(of["duration_s"], of["outcome"], of["phase"], of["ended_by"], of["verdict"]),
-        *(of["comparison"], acceptance_of(of, environment)),
+        *(_text(environment, "git_branch"), _text(environment, "git_commit"), of["session"]),
+        *(of["attempt"], of["duration_s"], of["outcome"], of["phase"], of["ended_by"]),
+        *(of["verdict"], of["comparison"], acceptance_of(of, environment)),
         *(form.certainty, form.n_records, form.n_media, form.digest),
     )
+
+
+def _text(environment: dict[str, Any], name: str) -> str | None:
+    found = environment.get(name)
+    return found if isinstance(found, str) and "\0" not in found else None
 
 
 def _inserted(connection: Connection[Any], rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:

@@ -123,6 +123,7 @@ def test_a_server_that_only_reads_offers_no_deleting(open_board, board):
     page = open_board("runs=1")
     page.locator(".run-link").first.wait_for()
     assert page.get_by_role("button", name="Delete…").is_hidden()
+    assert page.get_by_text("read only").is_visible()
 
 
 def test_a_thousand_runs_come_page_by_page(open_board, board):
@@ -136,3 +137,48 @@ def test_a_thousand_runs_come_page_by_page(open_board, board):
     assert len(shown(page)) == 400
     page.locator(".list-tools input").first.fill("lr=0.1")
     assert page.locator("tbody .run-number").all_inner_texts() == ["1"]
+
+
+@pytest.fixture
+def large(board):
+    """An experiment of which the server lists ten runs of thirty."""
+    board.most_listed = 10
+    for k in range(30):
+        board.add("rare" if k == 3 else "often", n=5)
+    return board
+
+
+def test_of_very_many_runs_the_newest_are_listed_which_is_said(open_board, large):
+    page = open_board()
+    page.locator(".run-link").first.wait_for()
+    assert len(shown(page)) == 10
+    assert page.locator(".list-part").inner_text().startswith("The newest 10 of 30 runs;")
+
+
+def test_a_filter_asks_the_server_for_runs_that_are_not_listed(open_board, large, until):
+    page = open_board()
+    page.locator(".run-link").first.wait_for()
+    page.locator(".list-tools input").first.fill("rare")
+    until(page, lambda: page.locator("tbody .run-number").all_inner_texts() == ["4"])
+    page.locator(".list-tools input").first.fill("")
+    until(page, lambda: len(shown(page)) == 11)
+
+
+def test_a_run_that_the_address_names_is_found_wherever_it_is(open_board, large, until):
+    page = open_board("view=curves&runs=4,99", is_quiet=False)
+    page.locator(".metric canvas").first.wait_for()
+    assert page.locator(".side-runs input:checked").count() == 1
+    large.say("runs", n_all=30, is_whole=False, changed=[], removed=[])
+    until(page, lambda: len(large.questions("/api/list")) > 1)
+    assert page.locator(".side-runs input:checked").count() == 1
+
+
+def test_a_list_that_is_whole_asks_for_nothing_more(open_board, board, until):
+    board.add("one")
+    page = open_board()
+    page.locator(".run-link").first.wait_for()
+    page.locator(".list-tools input").first.fill("other")
+    until(page, lambda: page.locator(".nothing").count() == 1)
+    page.wait_for_timeout(400)
+    assert len(board.questions("/api/list")) == 1
+    assert page.locator(".list-part").is_hidden()

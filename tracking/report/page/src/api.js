@@ -35,6 +35,8 @@ export function createApi(send) {
     /** One metric of several runs: { db, metric, runs, start, end, points }. */
     curves: get("/api/curves"),
     hparams: get("/api/hparams"),
+    /** Where a run is, as a row of a list without its statistics. */
+    find: get("/api/find"),
     history: get("/api/history"),
     diff: get("/api/diff"),
     run: ofRun(""),

@@ -100,8 +100,8 @@ function create({ store, api, live, runs, trouble, signal }) {
   live.subscribe((events) => {
     const uuid = shown?.run.uuid;
     const isOurs = ({ kind, run, changed }) =>
-      kind === "reload" || (kind === "records" && run === uuid) || (kind === "runs" && (changed ?? []).some((one) => one.uuid === uuid || one.parent === uuid));
-    if (uuid && events.some(isOurs)) refresh();
+      kind === "reload" || (uuid && kind === "records" && run === uuid) || (uuid && kind === "runs" && (changed ?? []).some((one) => one.uuid === uuid || one.parent === uuid));
+    if (events.some(isOurs)) refresh();
   }, signal);
 
   let asked = null;

@@ -1,8 +1,13 @@
 // The runs of the experiment that is shown: loaded once, then kept as the server says they are.
 
 import { isAborted } from "./api.js";
+import { count } from "./format.js";
+import { throttled } from "./loading.js";
 
 const PAGE = 1000;
+const MOST_SOUGHT = 20;
+const MOST_COUNTED = 10_000;
+const PAUSE_MS = 300;
 const FIRST_CHOSEN = 10;
 const NOBODY = "none";
 
@@ -26,12 +31,19 @@ export function chosenOf(all, find, { runs }) {
   return [...new Set(runs.split(",").map(find))].filter(Boolean);
 }
 
+/** What is to be known of a list that holds a part of all runs; null where it holds them all. */
+export function partText(n, nAll) {
+  const all = nAll >= MOST_COUNTED ? `${count(MOST_COUNTED)} or more` : count(nAll);
+  return n < nAll ? `The newest ${count(n)} of ${all} runs; a filter of names or verdicts asks for the others.` : null;
+}
+
 /** `trouble` says what went wrong. Listeners are told of every change, also of the choice. */
 export function createRuns({ api, live, store, trouble, signal }) {
   const listeners = new Set();
   let all = [];
   let byName = new Map();
   let isLoaded = false;
+  let part = null;
   let loading = new AbortController();
 
   const find = (ref) => byName.get(String(ref)) ?? null;
@@ -51,20 +63,52 @@ export function createRuns({ api, live, store, trouble, signal }) {
     try {
       const found = [];
       let n = Infinity;
+      let isMore = false;
+      let nAll = 0;
       while (found.length < n) {
         const page = await api.list({ db, offset: found.length, limit: PAGE, statistic: "tail" }, own);
         found.push(...page.runs);
         n = page.runs.length ? page.n : 0;
+        [isMore, nAll] = [page.is_more, page.n_all];
       }
-      adopt(found);
+      const older = isMore ? all.filter((run) => run.started_at < found.at(-1).started_at) : [];
+      part = isMore ? partText(found.length, nAll) : null;
+      adopt([...found, ...older]);
       isLoaded = true;
       trouble.clear("runs");
       trouble.clear("database");
       tell({ isNew: true });
+      complete();
     } catch (error) {
       if (!isAborted(error)) trouble.show("runs", `The list of runs is missing. ${error.message}`, load);
     }
   }
+
+  /** Of very many runs only the newest come by themselves: ask for those that are looked for. */
+  async function seek() {
+    const { db, q, runs } = store.state;
+    if (!part || !isLoaded) return;
+    const { signal: own } = loading;
+    const chosen = runs && runs !== NOBODY ? runs.split(",") : [];
+    const missing = chosen.filter((ref) => !find(ref)).slice(0, MOST_SOUGHT);
+    try {
+      const answers = await Promise.all([
+        q ? api.list({ db, q, limit: PAGE, statistic: "tail" }, own) : { runs: [] },
+        ...missing.map((run) => api.find({ db, run }, own).then((found) => ({ runs: [found.run] }), () => ({ runs: [] }))),
+      ]);
+      if (own.aborted) return;
+      trouble.clear("search");
+      const fresh = new Map(answers.flatMap(({ runs: found }) => found.map((run) => [identityOf(run), run])));
+      for (const run of all) fresh.delete(identityOf(run));
+      if (!fresh.size) return;
+      adopt([...all, ...fresh.values()]);
+      tell({ isNew: false });
+    } catch (error) {
+      if (!isAborted(error)) trouble.show("search", `Older runs were not searched. ${error.message}`, seek);
+    }
+  }
+  const complete = throttled(seek, PAUSE_MS, signal);
+  const loadSoon = throttled(load, PAUSE_MS, signal);
 
   /** Runs that have appeared are chosen as well, where new ones are followed. */
   function follow(added) {
@@ -77,7 +121,7 @@ export function createRuns({ api, live, store, trouble, signal }) {
   function hear(events) {
     const mine = events.filter(({ database }) => !database || database === store.state.db);
     if (mine.some(({ kind, is_whole: isWhole }) => kind === "reload" || (kind === "runs" && !isWhole))) {
-      load();
+      loadSoon();
       return;
     }
     if (mine.some(({ kind }) => kind === "problem")) trouble.show("database", `${store.state.db} cannot be read at the moment.`, load);
@@ -119,9 +163,13 @@ export function createRuns({ api, live, store, trouble, signal }) {
     if (state.db !== before.db) {
       adopt([]);
       isLoaded = false;
+      part = null;
       tell({ isNew: true });
       load();
-    } else if (state.runs !== before.runs || state.follow !== before.follow) tell({ isNew: false });
+    } else {
+      if (state.runs !== before.runs || state.follow !== before.follow) tell({ isNew: false });
+      if (state.runs !== before.runs || state.q !== before.q) complete();
+    }
   }, signal);
 
   return {
@@ -133,6 +181,10 @@ export function createRuns({ api, live, store, trouble, signal }) {
     },
     get isLoaded() {
       return isLoaded;
+    },
+    /** What is to be known of the list where it holds a part of the runs, else null. */
+    get part() {
+      return part;
     },
     get chosen() {
       return chosenOf(all, find, store.state);

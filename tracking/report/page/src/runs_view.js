@@ -43,6 +43,7 @@ function create({ store, api, runs, trouble, config, signal }) {
   const body = el("tbody");
   const more = el("button", { type: "button", class: "button", onclick: showMore });
   const empty = el("div");
+  const part = el("p", { class: "muted list-part" });
   const table = el(
     "div",
     { class: "list-body" },
@@ -53,6 +54,7 @@ function create({ store, api, runs, trouble, config, signal }) {
     "section",
     { class: "list", "aria-label": "Runs" },
     el("div", { class: "list-tools" }, search.node, metrics, group, el("div", { class: "tools" }, said, curves, compare, remove)),
+    part,
     table,
     empty,
     dialog.node,
@@ -103,6 +105,8 @@ function create({ store, api, runs, trouble, config, signal }) {
     if (metrics.value !== state.metrics) metrics.value = state.metrics;
     group.setAttribute("aria-pressed", Boolean(state.group));
     said.textContent = `${count(shown.length)} of ${counted(runs.all.length, "run")}, ${count(chosen.length)} chosen`;
+    part.hidden = !runs.part;
+    part.textContent = runs.part ?? "";
     curves.href = store.address({ view: "curves" });
     compare.hidden = chosen.length !== 2;
     if (chosen.length === 2) {

@@ -1,5 +1,6 @@
 // The frame of the dashboard: which experiment, which view, which runs, and whether it is live.
 
+import { isAborted } from "./api.js";
 import { el, name, replace } from "./dom.js";
 import { nothing } from "./empty.js";
 import { themeButton } from "./header.js";
@@ -9,6 +10,7 @@ import { sideList } from "./side.js";
 import { troubleBar } from "./trouble.js";
 import { VIEWS } from "./views.js";
 
+const AGAIN_MS = 3_000;
 const STATES = { connecting: "connecting", live: "live", lost: "connection lost, trying again" };
 
 export function mount(host, { store, api, live }) {
@@ -28,6 +30,7 @@ export function mount(host, { store, api, live }) {
   const experiments = experimentSelect(store);
   const tabs = el("nav", { class: "tabs", "aria-label": "Views" });
   const connection = el("span", { class: "connection", role: "status" });
+  const mode = el("span", { class: "muted", hidden: true, title: "Runs are not deleted from here" }, "read only");
   const panel = el("main", { class: "panel" });
   const side = sideList({ store, runs, pin });
   const body = el("div", { class: "board" }, side.node, panel);
@@ -38,13 +41,14 @@ export function mount(host, { store, api, live }) {
       { class: "board-top" },
       el("h1", {}, el("span", { class: "brand" }, "sg-track"), experiments.node),
       tabs,
-      el("div", { class: "tools" }, connection, themeButton()),
+      el("div", { class: "tools" }, mode, connection, themeButton()),
     ),
     trouble.node,
     body,
   );
   let shown = null;
   let first = "";
+  let again = null;
 
   function showConnection() {
     connection.className = `connection is-${live.state}`;
@@ -56,6 +60,7 @@ export function mount(host, { store, api, live }) {
       const [{ available_databases: names, current_database: current }, config] = await Promise.all([api.databases({}, signal), api.config({}, signal)]);
       trouble.clear("experiments");
       Object.assign(context.config, config);
+      mode.hidden = !config.is_read_only;
       const { db } = store.state;
       first = current ?? names.toSorted()[0] ?? "";
       experiments.update(names, db || first);
@@ -63,7 +68,10 @@ export function mount(host, { store, api, live }) {
       else if (!db) store.amend({ db: first });
       else if (!names.includes(db)) trouble.show("experiment", `There is no experiment ${db}.`, () => store.amend({ db: first }));
     } catch (error) {
+      if (isAborted(error)) return;
       trouble.show("experiments", `The list of experiments is missing. ${error.message}`, loadExperiments);
+      clearTimeout(again);
+      again = setTimeout(loadExperiments, AGAIN_MS);
     }
   }
 

@@ -51,7 +51,7 @@ export function sideList({ store, runs, pin }) {
     }
     said.textContent = `${count(chosen.length)} of ${count(runs.all.length)} shown`;
     title.textContent = `Runs: ${count(chosen.length)} of ${count(runs.all.length)}`;
-    replace(rest, found.length > MOST && `${count(found.length - MOST)} more; a filter finds them.`, runs.isLoaded && runs.all.length > 0 && !found.length && "No run is like that.");
+    replace(rest, runs.part && `${runs.part} `, found.length > MOST && `${count(found.length - MOST)} more; a filter finds them.`, runs.isLoaded && runs.all.length > 0 && !found.length && "No run is like that.");
     following.checked = Boolean(state.follow);
     search.update(state.q);
   }
