@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,9 @@ from tests.postgres.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A shell has what it starts in the background ignore Ctrl-C, and children of that too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +34,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def store(server: Server) -> str:
+def store(server: Server) -> Iterator[str]:
     """The URL of an empty database."""
     url = server.database()
     yield url

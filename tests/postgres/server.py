@@ -124,6 +124,13 @@ class Server:
                 os.kill(one, number)
         return pids
 
+    def restart(self) -> None:
+        """Stop it in peace, and start it anew: it remembers nothing but what is on disk."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+        self.start()
+
     def stop(self) -> None:
         """Stop it and remove all it had."""
         if self._process is not None and self._process.poll() is None:

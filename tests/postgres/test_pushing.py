@@ -342,7 +342,7 @@ def test_what_was_left_by_a_push_that_took_too_long_comes_with_the_next(
 
         patch.setattr(StoreWriter, "take", take_one)
         with pytest.raises(StoreError, match=r"; 1 runs are there, the others wait"):
-            push([path], store, limit_s=0.3)
+            push([path], store, limit_s=4)
     assert counts(push([path], store, limit_s=60)) == [(3, 2, 0, 1)]
     assert of_postgres(store) == of_sqlite(path)
 
