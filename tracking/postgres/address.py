@@ -72,6 +72,9 @@ class Address:
             connection = psycopg.connect(
                 **{**timeout, **self._parameters, **_SETTINGS},
                 autocommit=True,
+                # A pooler may give the next statement to another connection of the server's, which
+                # has not prepared it.
+                prepare_threshold=None,
             )
             encoding = connection.info.parameter_status("server_encoding")
             if encoding != "UTF8":
