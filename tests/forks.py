@@ -97,20 +97,18 @@ class Fork:
 
     def communicate(self, words: Any = None, timeout: float | None = None) -> tuple[Any, Any]:
         """Say something to it and wait for its end; returns what it said."""
+        if words is not None:
+            self.stdin.write(words)
         if self.stdin is not None:
-            if words is not None:
-                self.stdin.write(words)
             self.stdin.close()
-        streams = self.stdout, self.stderr
         with ThreadPoolExecutor(2) as pool:
-            texts = [None if one is None else pool.submit(one.read) for one in streams]
+            said = [pool.submit(_read, stream) for stream in (self.stdout, self.stderr)]
             try:
                 self.wait(timeout)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
-            said, complained = (None if text is None else text.result() for text in texts)
-        return said, complained
+            return said[0].result(), said[1].result()
 
     def __enter__(self) -> Self:
         return self
@@ -133,6 +131,13 @@ class Fork:
     def terminate(self) -> None:
         """Ask it to end."""
         self.send_signal(signal.SIGTERM)
+
+
+def _read(stream: IO[Any] | None) -> Any:
+    if stream is None or stream.closed:
+        return None
+    with stream:
+        return stream.read()
 
 
 class Forks:

@@ -28,6 +28,7 @@ from forks import NUMBER, Fork
 
 # What is used beside pytest; whatever is not here is imported where it is needed.
 NEEDED = (
+    "tracking.board.server",
     "tracking.cli",
     "tracking.merging",
     "tracking.reporting",
@@ -104,6 +105,7 @@ def become(wanted: Wanted, address: str) -> None:
     os.environ.clear()
     os.environ.update(wanted.environment)
     os.chdir(wanted.folder)
+    sys.stdout.reconfigure(write_through="PYTHONUNBUFFERED" in os.environ)
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
     have_workers_forked(address)
     option, what, *rest = wanted.arguments

@@ -1,5 +1,6 @@
 """The benchmarks run and say what they found; no test here depends on how fast anything is."""
 
+import gc
 import importlib.util
 import platform
 import re
@@ -64,6 +65,7 @@ def test_one_topic_alone_can_be_run():
 
 def test_what_needs_a_framework_that_is_missing_is_a_row_that_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # no matter here, and thousands of tests are long
     rows = graphs.rows(Lab(tmp_path, is_quick=True, peer_python=None))
     assert [(row.verdict, row.figures) for row in rows if row.measured is None] == [
         ("NOT MEASURED", "there is no PyTorch here: install torch")

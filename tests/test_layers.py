@@ -450,20 +450,30 @@ def label(path):
     return str(path.relative_to(CORE.parent))
 
 
-def parsed(path):
-    return ast.parse(path.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def trees():
+    """What every file says, by its path."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 
-in_core = pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=label)
-in_plugin = pytest.mark.parametrize("path", sorted(PLUGIN.rglob("*.py")), ids=label)
-everywhere = pytest.mark.parametrize("path", FILES, ids=label)
+@pytest.fixture(scope="module")
+def core(trees):
+    """Likewise, of the core."""
+    return {path: tree for path, tree in trees.items() if path.is_relative_to(CORE)}
 
 
-@in_core
-def test_imports_of_the_core_point_one_way(path):
-    name = name_of(path)
-    assert name in ALLOWED, f"{path} is new; give it its place in ALLOWED"
-    assert modules_of_core(parsed(path)) == ALLOWED[name]
+def found_in(trees, look):
+    """What is found where something is found."""
+    return {label(path): found for path, tree in trees.items() if (found := look(path, tree))}
+
+
+def packages(tree):
+    return {module.partition(".")[0] for module, _ in imports(tree)}
+
+
+def test_imports_of_the_core_point_one_way(core):
+    found = {name_of(path): modules_of_core(tree) for path, tree in core.items()}
+    assert found == ALLOWED  # give what is new its place there
 
 
 def test_one_way_is_one_way():
@@ -476,65 +486,65 @@ def test_one_way_is_one_way():
         reachable(name)
 
 
-@in_core
-def test_the_core_knows_neither_pytest_nor_the_plugin(path):
+def test_the_core_knows_neither_pytest_nor_the_plugin(core):
     foreign = {"pytest", "_pytest", "pluggy", "xdist", "pytest_sgtrack"}
-    makes_tables = path.parent == CORE / "cli" or path == CORE / "report" / "words.py"
-    foreign |= set() if makes_tables else {"tabulate"}
-    found = {module.partition(".")[0] for module, _ in imports(parsed(path))}
-    assert found.isdisjoint(foreign)
+
+    def known(path, tree):
+        makes_tables = path.parent == CORE / "cli" or path == CORE / "report" / "words.py"
+        return packages(tree) & (foreign if makes_tables else foreign | {"tabulate"})
+
+    assert found_in(core, known) == {}
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_pure_files_touch_no_file_no_process_and_no_clock(name):
-    path = CORE.joinpath(*name.split("."))
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    assert reaches_out(name, parsed(path)) == set()
+def test_pure_files_touch_no_file_no_process_and_no_clock(core):
+    pure = {path: tree for path, tree in core.items() if name_of(path) in PURE}
+    assert len(pure) == len(PURE)
+    assert found_in(pure, lambda path, tree: reaches_out(name_of(path), tree)) == {}
 
 
-def test_errors_import_nothing():
-    assert set(imports(parsed(CORE / "errors.py"))) == {Import("__future__", "annotations")}
+def test_errors_import_nothing(core):
+    assert set(imports(core[CORE / "errors.py"])) == {Import("__future__", "annotations")}
 
 
-@everywhere
-def test_only_one_file_opens_sqlite(path):
-    tree = parsed(path)
-    opens = names_called(tree) & {"sqlite3.connect", "connect", "sqlite3.dbapi2.connect"}
-    modules = {module for module, _ in imports(tree) if module.startswith("sqlite3")}
-    if path == CORE / "connection.py":
-        assert opens == {"sqlite3.connect"}
-    else:
-        assert not opens
-        assert not modules
+def test_only_one_file_opens_sqlite(trees):
+    def opening(path, tree):
+        opens = {"sqlite3.connect", "connect", "sqlite3.dbapi2.connect"} & names_called(tree)
+        return opens | {module for module, _ in imports(tree) if module.startswith("sqlite3")}
+
+    assert found_in(trees, opening) == {"tracking/connection.py": {"sqlite3", "sqlite3.connect"}}
 
 
-@everywhere
-def test_the_dashboard_alone_imports_a_web_server(path):
-    packages = {module.partition(".")[0] for module, _ in imports(parsed(path))}
-    if path.parent != CORE / "board":
-        assert packages.isdisjoint({"anyio", "asyncio", "starlette", "uvicorn"})
+def test_the_dashboard_alone_imports_a_web_server(trees):
+    found = found_in(
+        trees, lambda _, tree: packages(tree) & {"anyio", "asyncio", "starlette", "uvicorn"}
+    )
+    assert {name.rpartition("/")[0] for name in found} == {"tracking/board"}
 
 
-@in_core
-def test_placeholders_in_sql_have_no_numbers(path):
+def test_placeholders_in_sql_have_no_numbers(core):
     # sqlite3 of Python 3.12.0 and 3.12.1 takes ?1 for a named parameter and warns at every call.
-    texts = [node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant)]
-    assert not [text for text in texts if isinstance(text, str) and re.search(r"\?\d", text)]
+    def numbered(_, tree):
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        return [text for text in texts if isinstance(text, str) and re.search(r"\?\d", text)]
+
+    assert found_in(core, numbered) == {}
 
 
-@in_core
-def test_only_the_command_line_prints(path):
-    assert prints(parsed(path)) == (path == CORE / "cli" / "output.py")
+def test_only_the_command_line_prints(core):
+    assert found_in(core, lambda _, tree: prints(tree)) == {"tracking/cli/output.py": True}
 
 
-@in_plugin
-def test_the_plugin_takes_of_the_core_what_is_public(path):
-    assert not_public(parsed(path)) == []
+def test_the_plugin_takes_of_the_core_what_is_public(trees):
+    plugin = {path: tree for path, tree in trees.items() if path.is_relative_to(PLUGIN)}
+    assert plugin
+    assert found_in(plugin, lambda _, tree: not_public(tree)) == {}
 
 
-@everywhere
-def test_imports_name_the_whole_way(path):
-    assert [module for module, _ in imports(parsed(path)) if module.startswith(".")] == []
+def test_imports_name_the_whole_way(trees):
+    def relative(_, tree):
+        return [module for module, _ in imports(tree) if module.startswith(".")]
+
+    assert found_in(trees, relative) == {}
 
 
 def imported_by(statement):

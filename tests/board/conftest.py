@@ -7,9 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,6 @@ from tracking.board.folder import Folder  # noqa: E402
 from tracking.board.guard import Policy  # noqa: E402
 
 ASSETS = Path(__file__).parent.parent / "assets"
-ROOT = Path(__file__).parent.parent.parent
 HOST = "localhost:8000"
 TEST = "tests/test_a.py::test_x"
 
@@ -146,16 +145,10 @@ class Served:
 
 
 @contextmanager
-def serving(folder, *options):
-    command = [
-        sys.executable,
-        *("-m", "tracking", "board", "--dir", str(folder), "--port", "0", "--no-browser"),
-        *options,
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+def serving(forks, folder, *options):
+    command = ["-m", "tracking", "board", "--dir", folder, "--port", "0", "--no-browser", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = forks.start(command, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}, **pipes)
     try:
         lines = [process.stdout.readline()]
         while "http://" not in lines[-1] and lines[-1]:
@@ -173,5 +166,5 @@ def serving(folder, *options):
 
 
 @pytest.fixture
-def serve():
-    return serving
+def serve(forks):
+    return partial(serving, forks)

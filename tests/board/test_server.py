@@ -11,7 +11,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
@@ -21,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import pytest
 
-from tests.board.conftest import ROOT, serving, strict
+from tests.board.conftest import serving, strict
 from tracking import ExperimentDBManager, Tracker, recover
 from tracking.board.folder import Folder
 from tracking.board.server import Server, Settings
@@ -80,9 +79,9 @@ def served(serve, experiments):
 
 
 @pytest.fixture(scope="module")
-def idle(tmp_path_factory):
+def idle(forks, tmp_path_factory):
     """A dashboard of an empty folder, for all who only knock."""
-    with serving(tmp_path_factory.mktemp("idle")) as served:
+    with serving(forks, tmp_path_factory.mktemp("idle")) as served:
         yield served
 
 
@@ -103,7 +102,7 @@ def test_records_arrive_while_a_test_runs(served, tracker):
         assert ended["changed"][0]["summaries"]["loss"]["n"] == 3
 
 
-def test_a_session_of_pytest_is_seen_as_it_goes(served, experiments):
+def test_a_session_of_pytest_is_seen_as_it_goes(forks, served, experiments):
     project = experiments.parent
     (project / "test_live.py").write_text(
         "import time\n"
@@ -115,10 +114,10 @@ def test_a_session_of_pytest_is_seen_as_it_goes(served, experiments):
     )
     Tracker(experiments).set_experiment("pytest")
     with Stream(served, db="pytest") as stream:
-        command = [sys.executable, "-m", "pytest", "--sg-track", "-q", "-p", "no:cacheprovider"]
+        command = ["-m", "pytest", "-p", "sgtrack", "--sg-track", "-q", "-p", "no:cacheprovider"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("CI", "PYTEST_"))}
-        environment |= {"PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.DEVNULL)
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        process = forks.start(command, cwd=project, env=environment, stdout=subprocess.DEVNULL)
         seen = stream.wait("records")
         assert process.poll() is None  # the test is under way
         run = served.get(f"/api/runs/{seen['run']}").json()
@@ -243,13 +242,10 @@ tracker.close()
     ids=["short", "long"],
 )
 def test_many_clients_are_answered_while_many_processes_record(
-    served, experiments, tracker, seconds, n_clients
+    forks, served, experiments, tracker, seconds, n_clients
 ):
     tracker.close()
-    processes = [
-        subprocess.Popen([sys.executable, "-c", LOAD, str(experiments), str(seconds)])
-        for _ in range(4)
-    ]
+    processes = [forks.start(["-c", LOAD, experiments, seconds]) for _ in range(4)]
     problems = []
     n_answers = []
     paths = ("/api/list?limit=20", "/api/runs/1/records", "/api/runs", "/api/runs/1/curves")

@@ -8,7 +8,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 from contextlib import closing
 
 import pytest
@@ -138,18 +137,15 @@ def test_very_many_new_runs_are_to_be_loaded_anew(watch, experiments):
     assert told(watch) == {}
 
 
-def test_a_run_whose_process_is_gone_is_told(watch, experiments, monkeypatch):
+def test_a_run_whose_process_is_gone_is_told(forks, watch, experiments, monkeypatch):
     monkeypatch.setattr("tracking.board.watch._ABANDONED_EVERY", 1)
     script = (
         "import os, signal, sys; from tracking import Tracker; t = Tracker(sys.argv[1]);"
         "t.set_experiment('pytest'); t.start_run('killed'); t.record('loss', 0.5, 0);"
         "print('ready', flush=True); sys.stdin.readline()"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(experiments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = forks.start(["-c", script, experiments], **pipes)
     process.stdout.readline()
     (row,) = told(watch)["runs"][0]["changed"]
     assert (row["status"], row["is_abandoned"]) == ("running", False)
