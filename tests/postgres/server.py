@@ -9,13 +9,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PASSWORD = "correct horse battery"  # with blanks, so that it has to be encoded
 _NOBODY = 65534
@@ -24,8 +19,6 @@ _SETTINGS = {
     "fsync": "off",  # the machine does not lose power; the server is killed
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "max_wal_size": "64MB",  # of what nobody replays, beside many databases
-    "min_wal_size": "32MB",
     "max_connections": "80",
     "shared_buffers": "64MB",
     "log_statement": "all",  # so that a test can look for what must never get there
@@ -98,31 +91,16 @@ class Server:
     def kill(self) -> None:
         """End it as a loss of power would: nothing is said to anybody."""
         assert self._process is not None
-        pids = self._signal(signal.SIGKILL)
+        # Before the children, or it would start anew by itself.
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        for pid in (self._process.pid, *map(int, children.split())):
+            with_pid = os.kill
+            try:
+                with_pid(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
         self._process.wait()
-        while any(map(_runs, pids)):  # they hold the memory that the next one asks for
-            time.sleep(0.001)
-
-    @contextmanager
-    def hanging(self) -> Iterator[None]:
-        """Have it take connections inside, and neither answer nor go away."""
-        self._signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> list[int]:
-        """Send a signal to all of its processes; returns them."""
-        assert self._process is not None
-        pid = self._process.pid
-        os.kill(pid, signal.SIGSTOP)  # it makes no more children
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        pids = [pid, *map(int, children.split())]
-        for one in pids:
-            with suppress(ProcessLookupError):
-                os.kill(one, number)
-        return pids
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop it and remove all it had."""
@@ -136,10 +114,6 @@ class Server:
         name = f"store_{next(self._numbers)}"
         self.sql(f"CREATE DATABASE {name}", "postgres")
         return self.url(name)
-
-    def drop(self, url: str) -> None:
-        """Remove a database again, whoever is connected."""
-        self.sql(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)", "postgres")
 
     def url(self, database: str, user: str = "owner", password: str = PASSWORD) -> str:
         """Return the URL of a database for a user."""
@@ -161,14 +135,6 @@ class Server:
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
-
-
-def _runs(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _unprivileged(*command: str) -> list[str]:

@@ -53,7 +53,7 @@ class StoredExperiment:
         Raises:
             StoreUnreachableError: the server of the store does not answer.
         """
-        return self._store.version(self.name)
+        return str(self._store.version(self.name))
 
 
 class StoreWatch:

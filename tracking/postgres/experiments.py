@@ -53,10 +53,10 @@ class StoredExperiments:
         with self._connections.moment() as connection:
             return list(Moment(connection, self.address).experiments())
 
-    def version(self, name: str) -> str:
-        """Return a text that differs whenever what is read of an experiment may."""
+    def version(self, name: str) -> int:
+        """Return a number that differs whenever what is read of an experiment may."""
         with self._connections.moment() as connection:
-            return Moment(connection, self.address).last_change(name)
+            return Moment(connection, self.address).n_changes(name)
 
     def opened(self, name: str) -> PostgresDBManager:
         """Return an experiment as it is now, to be closed."""

@@ -79,10 +79,11 @@ class Moment:
             raise StoreError(f"{self._address} holds no experiment {name}; {there}")
         return known[name]
 
-    def last_change(self, name: str) -> str:
-        """Return what differs whenever runs of an experiment came, changed or went."""
-        rows = self.rows("SELECT last_change FROM sgtrack.experiments WHERE name = %s", (name,))
-        return str(rows[0][0]) if rows else ""
+    def n_changes(self, name: str) -> int:
+        """Return how often runs of an experiment came or went."""
+        query = "SELECT n_changes FROM sgtrack.experiments WHERE name = %s"
+        rows = self.rows(query, (name,))
+        return int(rows[0][0]) if rows else 0
 
 
 class NumbersOf:

@@ -39,9 +39,9 @@ CREATE TABLE migrations (
 );
 
 CREATE TABLE experiments (
-    id          integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name        text NOT NULL UNIQUE,
-    last_change bigint                      -- transaction by which runs last came, changed or went
+    id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name      text NOT NULL UNIQUE,
+    n_changes bigint NOT NULL DEFAULT 0     -- how often runs came or went: who looks, looks anew
 );
 
 CREATE TABLE run_names (                    -- of tests, mostly: few names, many runs
@@ -97,18 +97,6 @@ CREATE INDEX runs_of_name ON runs (name_id, created_at DESC, id DESC);
 CREATE INDEX runs_of_session ON runs (session, name_id);
 CREATE INDEX runs_of_commit ON runs (commit, experiment_id) WHERE commit IS NOT NULL;
 CREATE INDEX runs_of_parent ON runs (parent) WHERE parent IS NOT NULL;
-
--- Who looks, looks anew when this changes. At the end of a transaction: others wait for the row.
-CREATE FUNCTION note_change() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = sgtrack, pg_temp AS $$
-BEGIN
-    UPDATE experiments SET last_change = txid_current()
-      WHERE id = coalesce(NEW.experiment_id, OLD.experiment_id)
-        AND last_change IS DISTINCT FROM txid_current();
-    RETURN NULL;
-END $$;
-CREATE CONSTRAINT TRIGGER runs_change AFTER INSERT OR UPDATE OR DELETE ON runs
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_change();
 
 CREATE TABLE deleted_runs (                 -- so that they stay away
     uuid       text COLLATE "C" PRIMARY KEY,

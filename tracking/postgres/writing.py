@@ -94,8 +94,10 @@ class StoreWriter:
                 " ON CONFLICT DO NOTHING",
                 (sorted(uuids),),
             )
-            query = "DELETE FROM sgtrack.runs WHERE uuid = ANY(%s)"
-            return self._connection.execute(query, (list(uuids),)).rowcount
+            query = "DELETE FROM sgtrack.runs WHERE uuid = ANY(%s) RETURNING experiment_id"
+            deleted = self._connection.execute(query, (list(uuids),)).fetchall()
+            _note_change(self._connection, {experiment for (experiment,) in deleted})
+            return len(deleted)
 
     def _shared(self, runs: Sequence[RunContent]) -> _Identities:
         connection = self._connection
@@ -130,7 +132,16 @@ def _take(
     _copy_chunks(connection, taken, shared.metrics)
     _copy_media(connection, taken)
     _copy_graphs(connection, taken)
+    _note_change(connection, {shared.experiment})
     return list(ids)
+
+
+def _note_change(connection: Connection[Any], experiments: Collection[int]) -> None:
+    """Note that runs came or went; last, as who else does so waits for the end."""
+    for experiment in sorted(experiments):
+        connection.execute(
+            "UPDATE sgtrack.experiments SET n_changes = n_changes + 1 WHERE id = %s", (experiment,)
+        )
 
 
 _COLUMNS = (

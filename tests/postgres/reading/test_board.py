@@ -285,36 +285,3 @@ def test_the_command_says_that_the_store_is_away_and_waits(tmp_path):
         assert (answer.status_code, PASSWORD in answer.text) == (503, False)
     with pytest.raises(AssertionError, match="no URL"), serving(tmp_path, "--store", "none"):
         pass
-
-
-def test_whatever_changes_runs_changes_the_version_once_it_is_there(own):
-    server, url, folder = own
-    database = url.rpartition("/")[2]
-    with closing(Store(Address(url), folder)) as store:
-        experiment = store.experiment("pytest")
-        seen = [experiment.version()]
-        statements = (
-            "UPDATE sgtrack.runs SET status = 'failed' WHERE id = 3",
-            "DELETE FROM sgtrack.runs WHERE id IN (1, 2)",
-            "DELETE FROM sgtrack.runs",
-        )
-        for statement in statements:
-            server.sql(statement, database)
-            seen.append(experiment.version())
-        assert len(set(seen)) == len(seen)
-        with psycopg.connect(url) as one, psycopg.connect(url) as other:
-            for connection, uuid in ((one, "a"), (other, "b")):
-                connection.execute(INSERT, (uuid,))  # neither waits for the other
-            assert experiment.version() == seen[-1]
-            other.commit()
-            seen.append(experiment.version())
-            one.commit()  # which began before
-            seen.append(experiment.version())
-        assert len(set(seen)) == len(seen)
-
-
-INSERT = """
-    INSERT INTO sgtrack.runs (experiment_id, name_id, uuid, created_at, status, config, attempt,
-      certainty, n_records, n_media, digest) SELECT experiment_id, id, %s, 0, 'completed', '{}', 1,
-      1, 0, 0, '' FROM sgtrack.run_names LIMIT 1
-"""
