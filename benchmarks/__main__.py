@@ -12,9 +12,11 @@ from benchmarks import (
     disk,
     graphs,
     imports,
+    merging,
     plugin_off,
     plugin_on,
     processes,
+    pushing,
     record,
     runs,
     summary,
@@ -34,8 +36,10 @@ _TOPICS = {
     "plugin_on": plugin_on.rows,
     "processes": processes.rows,
     "runs": runs.rows,
+    "merging": merging.rows,
     "board": board.rows,
     "graphs": graphs.rows,
+    "store": pushing.rows,
 }
 _BUILD = ROOT / "build" / "benchmarks"  # on the disk of the checkout: /tmp may be in memory
 _QUICK = "A quick run, to see that everything works: its figures and verdicts mean nothing."

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.bounds import Row
 from benchmarks.gate_sessions import FIRST_SEED
-from benchmarks.gate_simulation import SEED, Row, detected, ends_red
+from benchmarks.gate_simulation import SEED, detected, ends_red
 from benchmarks.gate_training import FAULTS, RECIPES, broken, load_data, train
 from tracking.regression import DEFAULT_SETTINGS, N_FRESH
 from tracking.regression.sampling import SCREEN_ALPHA, SampleTest, predict

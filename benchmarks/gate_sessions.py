@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from benchmarks.gate_simulation import Row
+from benchmarks.bounds import Row
 from benchmarks.gate_training import FAULTS, save_data
 from benchmarks.sessions import new_project
 from tracking import ExperimentDBManager

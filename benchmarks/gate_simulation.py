@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
+from benchmarks.bounds import Row
 from tracking.model import Direction, Verdict
 from tracking.regression.baseline import Entry, Sample, updated_entry
 from tracking.regression.rules import Context, compare
@@ -39,23 +40,6 @@ _CHUNK = 1_600 * _N_CHECKS  # whole sessions, in memory at once
 _NOISE = 0.05  # standard deviation of a run, of the centre 1
 _N_CHECKS_TRIED = (1, 2, 6, 10, 20, 60, 200, 600, 2_000, 10_000)
 _N_SAMPLES_TRIED = (5, 6, 7, 8, 9, 10, 15, 20, 30, 40)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        what: what is simulated.
-        expected: the bound, in words; empty for a line that is only there to be known.
-        figure: what came out.
-        is_reached: whether that is within the bound, None where there is none.
-    """
-
-    what: str
-    expected: str
-    figure: str
-    is_reached: bool | None
 
 
 def rows(is_quick: bool) -> list[Row]:

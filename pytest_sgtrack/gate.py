@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_sgtrack.names import baseline_key, nodeid_of, test_id
+from pytest_sgtrack.names import as_run_name, baseline_key, nodeid_of, run_name, test_id
 from pytest_sgtrack.seeds import fresh_seeds
 from tracking import BaselineError, Verdict
 from tracking.regression import (
@@ -17,6 +16,7 @@ from tracking.regression import (
     MIN_SAMPLES,
     N_FRESH,
     NOT_IN_BASELINE,
+    STORE,
     Check,
     Compared,
     Comparison,
@@ -35,7 +35,10 @@ from tracking.regression import (
     load_baseline,
     matching_samples,
     needs_decision,
+    origins_of,
     parse_baseline,
+    sample_as_text,
+    seen_from,
     worst,
 )
 from tracking.report import checks_table, deciding_check, said_beside
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
     from pytest_sgtrack.markers import MarkerSettings
     from pytest_sgtrack.options import Settings
+    from tracking.postgres import History
 
 # What a verdict does to the test: PASS says nothing, SHOW is listed at the end of the session, WARN
 # is listed as a warning, FAIL fails the test.
@@ -104,7 +108,7 @@ class TestResult:
     Attributes:
         test: its node id, whatever the seed it was run under.
         nodeid: the node id of this case of it.
-        baseline: its baseline file, absolute.
+        baseline: its baseline file, absolute; or `store:` and a branch.
         key: its name there.
         location: its file as seen from the root of the project, and its line there, from 1.
         verdict: the worst of its checks; None where nothing was compared, only collected.
@@ -114,6 +118,8 @@ class TestResult:
         is_acceptable: whether that may become its baseline: the test did not fail by itself.
         n_samples: how many samples its baseline has.
         notes: what else its reader has to know, a line each.
+        sample: what the run keeps for those that are compared with it later; stays in its process.
+        is_accepted: whether an update accepts what was found.
     """
 
     __test__ = False
@@ -130,12 +136,15 @@ class TestResult:
     is_acceptable: bool = True
     n_samples: int = 0
     notes: tuple[str, ...] = ()
+    sample: str = ""
+    is_accepted: bool = False
 
     def as_plain(self) -> dict[str, Any]:
         """Return plain values that xdist can send."""
         plain = {name: getattr(self, name) for name in self.__slots__}
         plain["verdict"] = self.verdict and str(self.verdict)
         plain["checks"] = [check_as_plain(check) for check in self.checks]
+        plain["sample"] = ""
         return plain
 
     @classmethod
@@ -149,29 +158,29 @@ class TestResult:
     def comparison(self, directory: Path) -> str:
         """Return what was compared as the test's run keeps it, in an experiment of a folder."""
         baseline = _seen_from(self.baseline, directory)
-        compared = Compared(
-            self.checks, self.action, baseline, self.key, self.n_samples, self.notes
-        )
-        return dump_comparison(compared)
+        about = (self.key, self.n_samples, self.notes, self.sample, self.is_accepted)
+        return dump_comparison(Compared(self.checks, self.action, baseline, *about))
 
     def accepted_samples(self) -> tuple[Sample, ...]:
         """Return what may be accepted."""
         return parse_baseline(self.samples)[self.key].samples if self.samples else ()
 
 
-@cache
-def _seen_from(path: str, folder: Path) -> str:
-    return os.path.relpath(path, folder)
+_seen_from = cache(seen_from)
 
 
 class Gate:
-    """Compares tests with their baseline files, each of which is read once."""
+    """Compares tests with their baselines.
+
+    A baseline file is read once; the history of a branch too, of all tests that are known then.
+    """
 
     def __init__(self, settings: Settings, rootpath: Path) -> None:
         self._settings = settings
         self._rootpath = rootpath
         self._entries: dict[Path, dict[str, Entry] | BaselineError] = {}
         self._paths: dict[Path, Path] = {}
+        self._history: History | BaselineError | None = None
 
     def judge(
         self,
@@ -192,11 +201,10 @@ class Gate:
                 did not get through.
         """
         path, key = self._place(item, markers)
-        entries = self._load(path)
-        if isinstance(entries, BaselineError):
+        entry = self._entry(item, path, key)
+        if isinstance(entry, BaselineError):
             verdict = Verdict.UNREADABLE_BASELINE
-            return self._without_numbers(item, (path, key), verdict, str(entries))
-        entry = entries.get(key)
+            return self._without_numbers(item, (path, key), verdict, str(entry))
         if entry is None and not (sample.names or bounds):
             return None
         known, note = self._matching(entry, sample)
@@ -216,16 +224,43 @@ class Gate:
         if action == FAIL and update and is_settled:
             action = SHOW
         samples = None
+        has_news = needs_decision(kinds_of(checks))
         is_enough = len(known) < MIN_SAMPLES or len(fresh) + 1 >= MIN_SAMPLES
-        is_wanted = update or needs_decision(kinds_of(checks))
-        if is_wanted and sample.names and is_enough and all(one.metrics for one in fresh):
+        is_wanted = (update or has_news) and is_enough
+        if is_wanted and sample.names and all(one.metrics for one in fresh):
             samples = dump_baseline({key: Entry((sample, *fresh), None)})
         return TestResult(
             *(*self._identity(item, path, key), verdict, action, checks, samples),
             is_acceptable=not bounds,
             n_samples=len(known),
             notes=(note,) if note else (),
+            sample=sample_as_text(sample) if self._settings.store and sample.names else "",
+            is_accepted=has_news and bool(update) and will_be_written(update, checks),
         )
+
+    def _entry(self, item: pytest.Item, path: Path, key: str) -> Entry | BaselineError | None:
+        """Return what a test is compared with."""
+        if self._settings.branch is not None:
+            self.read_history(map(run_name, item.session.items))
+            history = self._history
+            if history is None or isinstance(history, BaselineError):
+                return history
+            return history.entries.get(run_name(item))
+        entries = self._load(path)
+        return entries if isinstance(entries, BaselineError) else entries.get(key)
+
+    def read_history(self, names: Iterable[str]) -> None:
+        """Read the history of tests, by the names of their runs, unless that was done."""
+        settings = self._settings
+        if self._history is not None or settings.branch is None or settings.store is None:
+            return
+        about = (settings.experiment, settings.branch, frozenset(names), settings.n_history)
+        from tracking.postgres import read_history  # few sessions have a store
+
+        try:
+            self._history = read_history(settings.store, *about)
+        except BaselineError as error:
+            self._history = error
 
     def _compared(
         self,
@@ -235,7 +270,9 @@ class Gate:
         markers: MarkerSettings,
         rerun: Callable[[Sequence[int]], Sequence[Sample]],
     ) -> tuple[Comparison, Sequence[Sample]]:
-        context = Context(sample.seed, origin=self._origin(entry, known))
+        first = origins_of(entry)
+        n_checks = self._n_checks if first else 1
+        context = Context(sample.seed, n_checks, (), self._origin(entry, known), first)
         comparison = compare(known, sample.metrics, markers.settings, context)
         if not comparison.is_suspect:
             return comparison, ()
@@ -261,6 +298,8 @@ class Gate:
     @cached_property
     def _n_checks(self) -> int:
         """How many checks of all baselines the statistical rule decides."""
+        if self._history is not None and not isinstance(self._history, BaselineError):
+            return max(1, self._history.n_metrics * len(DEFAULT_SETTINGS.statistics))
         entries = [
             entry
             for path in find_baselines(self._rootpath)
@@ -288,12 +327,15 @@ class Gate:
     def left(self, item: pytest.Item, markers: MarkerSettings) -> TestResult | None:
         """Return the result of a test that does not use its tracker, but has a baseline."""
         path, key = self._place(item, markers)
-        entries = self._load(path)
-        if isinstance(entries, BaselineError) or key not in entries:
+        entry = self._entry(item, path, key)
+        if entry is None or isinstance(entry, BaselineError):
             return None
+        mend = "remove its entry from the baseline file"
+        if self._settings.branch is not None:
+            mend = "delete its runs from the store"
         message = (
             "the test has a baseline and recorded nothing: it does not use `tracker`; if that is"
-            " meant, remove its entry from the baseline file"
+            f" meant, {mend}"
         )
         return self._without_numbers(item, (path, key), Verdict.MISSING_METRIC, message)
 
@@ -315,7 +357,9 @@ class Gate:
         self, item: pytest.Item, path: Path, key: str
     ) -> tuple[str, str, str, str, tuple[str, int]]:
         file, line, _ = item.location
-        return test_id(item), nodeid_of(item), str(path), key, (file, (line or 0) + 1)
+        branch = self._settings.branch
+        baseline = str(path) if branch is None else f"{STORE}{branch}"
+        return test_id(item), nodeid_of(item), baseline, key, (file, (line or 0) + 1)
 
     def _place(self, item: pytest.Item, markers: MarkerSettings) -> tuple[Path, str]:
         if item.path not in self._paths:
@@ -335,8 +379,13 @@ class Gate:
 
     def samples_for(self, result: TestResult, environment: Mapping[str, Any]) -> Sequence[Sample]:
         """Return what a test was compared with."""
-        entries = self._load(Path(result.baseline))
-        entry = None if isinstance(entries, BaselineError) else entries.get(result.key)
+        entry: Entry | None = None
+        if self._settings.branch is not None:
+            history = self._history
+            if history is not None and not isinstance(history, BaselineError):
+                entry = history.entries.get(as_run_name(result.nodeid))
+        elif not isinstance(entries := self._load(Path(result.baseline)), BaselineError):
+            entry = entries.get(result.key)
         if entry is None:
             return ()
         return matching_samples(entry.samples, environment, self._settings.variant_keys)[0]
@@ -352,6 +401,7 @@ class Gate:
     def forget(self) -> None:
         """Let go of the baselines."""
         self._entries.clear()
+        self._history = None
 
 
 def will_be_written(update: str | None, checks: Iterable[Check]) -> bool:
@@ -379,6 +429,9 @@ def failure_message(
     if first is None or first.verdict is Verdict.UNREADABLE_BASELINE:
         return first.message if first else str(result.verdict)
     others = [f"  {text}" for text in (*first.details, *said_beside(first, result.checks))]
+    if settings.branch is not None:
+        accept = f"merge it, and on {settings.branch} run it with --sg-track-update=all"
+        shown_baseline += f", {result.n_samples} runs in {settings.store}"
     tail = ["", f"baseline:  {shown_baseline}", *([f"to accept: {accept}"] if accept else [])]
     notes = [f"  {note}" for note in result.notes]
     width = max(_MIN_WIDTH, shutil.get_terminal_size().columns)  # xdist's workers have no terminal

@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tracking.postgres import Address
     from tracking.regression import Patterns
 
 _ACTIONS = ("fail", "warn", "report")
@@ -50,6 +51,23 @@ _OPTIONS = (
         "write baselines: `new` adds tests and metrics that have none, `all` rewrites those of"
         " every test that ran and did not fail by itself",
         choices=("new", "all"),
+    ),
+    _Option(
+        "store",
+        "URL of a store in PostgreSQL that runs are pushed to at the end of the session; a password"
+        " belongs into the environment or a password file (default: the variable SGTRACK_STORE)",
+    ),
+    _Option(
+        "baseline",
+        "what tests are compared with: the `files` under __baselines__, or, as store:main, the last"
+        " accepted runs of a branch in the store",
+        default="files",
+    ),
+    _Option(
+        "history",
+        "how many runs a test is compared with under --sg-track-baseline=store:BRANCH",
+        is_number=True,
+        default="10",
     ),
     _Option(
         "strict",
@@ -152,6 +170,9 @@ class Settings:
         is_pruning: whether this session only removes what has no test any more.
         patterns: how metrics are compared, as pyproject.toml says.
         is_ci: whether the environment says that this is continuous integration.
+        store: where runs are pushed to, if anywhere.
+        branch: the branch whose history tests are compared with; None where files are baselines.
+        n_history: how many runs of it.
         github: set in a job of GitHub.
     """
 
@@ -172,6 +193,9 @@ class Settings:
     is_pruning: bool
     is_ci: bool
     patterns: Patterns
+    store: Address | None = None
+    branch: str | None = None
+    n_history: int = 10
     github: GitHub | None = None
 
     @property
@@ -213,7 +237,7 @@ def settings_of(config: pytest.Config) -> Settings | None:
     """
     values: dict[str, Any] = {option.name: _value(config, option) for option in _OPTIONS}
     if not values[""]:
-        for name in ("update", "report", *_FLAGS_ONLY):
+        for name in ("update", "report", "store", *_FLAGS_ONLY):
             if config.getoption(f"sg_track_{name}") is not None:
                 raise pytest.UsageError(f"--sg-track-{name} needs --sg-track, which is off")
         return None
@@ -229,6 +253,17 @@ def settings_of(config: pytest.Config) -> Settings | None:
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     is_ci = is_ci_environment(os.environ)
+    store = _store(values["store"])
+    branch = _branch(values["baseline"])
+    if branch is not None and store is None:
+        raise pytest.UsageError(f"--sg-track-baseline=store:{branch} needs --sg-track-store=URL")
+    if branch is not None and values["samples"] is not None:
+        raise pytest.UsageError(
+            "--sg-track-samples makes baseline files; a history gets samples from sessions under"
+            " several --sg-track-seed"
+        )
+    if values["history"] < 1:
+        raise pytest.UsageError("--sg-track-history: at least 1 is needed")
     return Settings(
         source="--sg-track" if config.getoption("sg_track") else "sg_track = true",
         directory=config.rootpath / values["dir"],
@@ -247,6 +282,9 @@ def settings_of(config: pytest.Config) -> Settings | None:
         is_pruning=bool(values["prune"]),
         is_ci=is_ci,
         patterns=patterns,
+        store=store,
+        branch=branch,
+        n_history=values["history"],
         github=github_of(os.environ),
     )
 
@@ -256,6 +294,37 @@ def first_seed(config: pytest.Config) -> int:
     (option,) = (option for option in _OPTIONS if option.name == "seed")
     seed: int = _value(config, option)
     return seed
+
+
+def _store(said: str) -> Address | None:
+    url = said or os.environ.get("SGTRACK_STORE", "")
+    if not url:
+        return None
+    from tracking import InvalidArgumentError, MissingDependencyError
+    from tracking.postgres import Address
+
+    try:
+        return Address(url)
+    except InvalidArgumentError as error:
+        raise pytest.UsageError(f"--sg-track-store: {error.problem}") from None
+    except MissingDependencyError as error:
+        raise pytest.UsageError(f"--sg-track-store: {error}") from None
+
+
+def _branch(said: str) -> str | None:
+    """Return the branch whose history is meant; None for files.
+
+    >>> _branch("files"), _branch("store:main")
+    (None, 'main')
+    """
+    kind, _, branch = said.partition(":")
+    if said == "files":
+        return None
+    if kind != "store" or not branch:
+        raise pytest.UsageError(
+            f"--sg-track-baseline={said}: use files, or store: and a branch, as store:main"
+        )
+    return branch
 
 
 def _variant_keys(said: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from tracking import (
     gather_runs,
     write_report,
 )
-from tracking.regression import MIN_SAMPLES, NOT_IN_BASELINE, accept_command
+from tracking.regression import MIN_SAMPLES, NOT_IN_BASELINE, accept_command, seen_from
 from tracking.report import Death, ReportData, TestReport, step_summary
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class SessionEnd:
             line=line,
             checks=result.checks,
             notes=result.notes,
-            baseline=self._seen(result.baseline),
+            baseline=seen_from(result.baseline, self.started_in),
             key=result.key,
             n_samples=result.n_samples,
             accept_command=how_to_accept(result, self.settings, self.started_in),
@@ -116,6 +116,10 @@ class SessionEnd:
     def _suggestions(self) -> list[tuple[str, str]]:
         if self.settings.update or self.settings.n_samples:
             return []
+        if self.settings.branch is not None:
+            is_any = any(result.samples and result.action != PASS for result in self.results)
+            accept = "pytest --sg-track --sg-track-update=all"
+            return [(f"to accept, once it is on {self.settings.branch}", accept)] if is_any else []
         open_ones = [r for r in self.results if r.action != PASS and r.is_acceptable]
         new = [r for r in open_ones if r.verdict in NOT_IN_BASELINE and r.samples]
         changed = [r for r in open_ones if r not in new and r.samples]
@@ -188,7 +192,8 @@ class SessionEnd:
 
 def how_to_accept(result: TestResult, settings: Settings, started_in: Path) -> str:
     """Return the command that accepts what a test gave; empty where nothing can be."""
-    if result.samples and result.is_acceptable and not settings.n_samples:
+    is_file = settings.branch is None
+    if is_file and result.samples and result.is_acceptable and not settings.n_samples:
         return accept_command([result.test], settings.database, started_in)
     return ""
 

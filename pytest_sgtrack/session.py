@@ -13,6 +13,7 @@ from _pytest.runner import runtestprotocol
 
 from pytest_sgtrack import terminal
 from pytest_sgtrack.baselines import prune, write_baselines, write_pending
+from pytest_sgtrack.delivery import deliver
 from pytest_sgtrack.fixtures import throwaway_tracker
 from pytest_sgtrack.gate import (
     FAIL,
@@ -23,14 +24,14 @@ from pytest_sgtrack.gate import (
 )
 from pytest_sgtrack.keys import ATTEMPTS, FRESH_SEED, LEFT, SESSION, TEST
 from pytest_sgtrack.markers import NAME, read_markers
-from pytest_sgtrack.names import encodable, run_name
+from pytest_sgtrack.names import as_run_name, encodable, run_name
 from pytest_sgtrack.options import VARIANT_KEYS
 from pytest_sgtrack.reports import SessionEnd, how_to_accept
 from pytest_sgtrack.seeds import NAME as SEED_NAME
 from pytest_sgtrack.seeds import copy_with_seed, sample_under, seed_of
 from pytest_sgtrack.tracked import TestTracker, TrackedTest
 from tracking import Note, StoreError, Tracker, Verdict, collect_environment, current_device
-from tracking.regression import GraphSample, Sample
+from tracking.regression import GraphSample, Sample, seen_from
 from tracking.report import annotations as github_annotations
 from tracking.report import properties
 
@@ -87,6 +88,7 @@ class SessionPlugin:
         self._trouble: list[str] = []  # with the store, beside that of single tests
         self.notices: list[str] = []
         self._reports: list[str] = []
+        self._pushed = ""
         worker_input = getattr(config, "workerinput", None)
         self._is_worker = worker_input is not None
         if worker_input is not None:
@@ -286,7 +288,7 @@ class SessionPlugin:
         __tracebackhide__ = True
         if result is not None and result.action == FAIL:
             started_in = self._config.invocation_params.dir
-            shown = os.path.relpath(result.baseline, started_in)
+            shown = seen_from(result.baseline, started_in)
             accept = how_to_accept(result, self._settings, started_in)
             raise MetricRegressionError(failure_message(result, self._settings, shown, accept))
 
@@ -426,7 +428,9 @@ class SessionPlugin:
             )
             return
         results = list(self._results.values())
-        if self._settings.update or self._settings.n_samples:
+        if self._settings.branch is not None:
+            self._answer_for_history(results)
+        elif self._settings.update or self._settings.n_samples:
             self._written, self._problems = write_baselines(results, self._settings)
         else:
             # Who asked for nothing does not fail for want of a place to put it.
@@ -435,18 +439,44 @@ class SessionPlugin:
             result.verdict is Verdict.INCOMPLETE for result in results
         )
         # Which file cannot be read its tests say.
-        self._unused, _ = self._collection.unused(self._gate.entries_of)
+        if self._settings.branch is None:
+            self._unused, _ = self._collection.unused(self._gate.entries_of)
         self._write_reports()
+        is_left = not self._push()
         if self._problems:
             session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
-        elif (is_incomplete and (self._settings.is_strict or self._settings.is_ci)) or (
-            self._unused and self._settings.on_unused == "fail"
+        elif (
+            (is_incomplete and (self._settings.is_strict or self._settings.is_ci))
+            or (is_left and self._settings.is_strict)
+            or (self._unused and self._settings.on_unused == "fail")
         ):
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def _push(self) -> bool:
+        """Bring what was recorded into the shared store, if there is one; tell whether it is there.
+
+        What cannot be brought now waits in the experiment: no test is the worse for it.
+        """
+        store = self._settings.store
+        if store is None or self._config.option.collectonly:
+            return True
+        database = os.path.relpath(self._settings.database, self._config.invocation_params.dir)
+        self._pushed, problem = deliver(self._settings.database, store, database)
+        self.notices += [problem] * bool(problem)
+        return not problem
+
+    def _answer_for_history(self, results: Sequence[TestResult]) -> None:
+        n_accepted = sum(result.is_accepted and result.is_acceptable for result in results)
+        if n_accepted:
+            tests = "1 test" if n_accepted == 1 else f"{n_accepted} tests"
+            self.notices.append(
+                f"{tests} accepted: these runs count as baseline of their branch once in the store"
+            )
 
     def _write_reports(self) -> None:
         end = self._end()
         if end.has_readers:
+            self._gate.read_history(as_run_name(nodeid) for nodeid in self._results)
             samples_of = partial(self._gate.samples_for, environment=self._lasting_environment)
             self._reports, notices, problems = end.write(end.report(), samples_of)
             self.notices += notices
@@ -493,7 +523,7 @@ class SessionPlugin:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Sum up: all verdicts, what was written, how to accept."""
         data = self._end().report()
-        terminal.summarize(terminalreporter, data, self._reports)
+        terminal.summarize(terminalreporter, data, self._reports, self._pushed)
         if self._settings.github:
             for annotation in github_annotations(data):
                 terminalreporter.write_line(annotation)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracking.report import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pytest
@@ -28,6 +28,10 @@ def header(settings: Settings, rootpath: Path) -> str:
         f"regressions {settings.on_regression}",
         f"missing baselines {settings.on_missing}{' (CI)' if settings.is_ci else ''}",
     ]
+    if settings.store is not None:
+        parts.insert(1, f"pushing to {settings.store}")
+    if settings.branch is not None:
+        parts.append(f"baselines: the last {settings.n_history} runs of {settings.branch}")
     if settings.update:
         parts.append(f"updating baselines: {settings.update}")
     if settings.is_strict:
@@ -35,20 +39,23 @@ def header(settings: Settings, rootpath: Path) -> str:
     return ", ".join(parts)
 
 
-def summarize(reporter: pytest.TerminalReporter, data: ReportData, written: Iterable[str]) -> None:
+def summarize(
+    reporter: pytest.TerminalReporter, data: ReportData, written: Sequence[str], pushed: str
+) -> None:
     """Write the section `sg-track`, if there is something to say.
 
     Args:
         reporter: pytest's terminal.
         data: what there is to show.
         written: files that hold a report.
+        pushed: what was brought where; empty for nothing.
     """
     is_verbose = reporter.config.get_verbosity() > 0
     # In a file a line of its own for each test can be searched for.
     terminal = reporter.config.get_terminal_writer()
     width = terminal.fullwidth if reporter.isatty else _UNBOUNDED
     shown = lines(data, width=width, is_verbose=is_verbose)
-    if not shown:
+    if not shown and not pushed:
         return
     reporter.ensure_newline()
     reporter.section("sg-track", sep="=")
@@ -56,3 +63,5 @@ def summarize(reporter: pytest.TerminalReporter, data: ReportData, written: Iter
         reporter.write_line(text, **({tone: True} if tone else {}))
     for path in written:
         reporter.write_line(f"report: {path}")
+    if pushed:
+        reporter.write_line(pushed)

@@ -77,6 +77,7 @@ VARYING = (
     (r"\b\d+ bytes", "N bytes"),
     (r'version="[\d.]+"', 'version="N"'),
     (r"^  (git_\w+|hash_seed|implementation|machine|numpy|platform|python)  .*", r"  \1  X"),
+    (r"postgresql://[^\s:]*(:\d+)?/\w+", "STORE"),
     (r"([ -])\1+", r"\1"),  # columns are as wide as what is in them
 )
 
@@ -114,11 +115,14 @@ def test_the_tour_prints_what_readme_shows(tmp_path):
 
 
 @pytest.mark.parametrize("document", [COMMANDS, REPORTS], ids=["commands", "reports"])
-def test_every_command_prints_what_its_page_shows(tmp_path, document):
+def test_every_command_prints_what_its_page_shows(tmp_path, document, store, monkeypatch):
     pytest.importorskip("scipy")
     write_scripts(document, tmp_path)
     for command, output in commands(document):
-        assert blurred(run(command, tmp_path)) == blurred(output), command
+        with monkeypatch.context() as patch:
+            if command.startswith("sgtrack push"):
+                patch.setenv("SGTRACK_STORE", store)
+            assert blurred(run(command, tmp_path)) == blurred(output), command
 
 
 def test_the_page_of_commands_shows_each_and_names_its_keys():
@@ -203,6 +207,7 @@ def test_ci_runs_readmes_own_commands():
         "docs/reports.md",
         "docs/graphs.md",
         "docs/board.md",
+        "docs/drift.md",
     ],
 )
 def test_links_inside_the_repository_lead_somewhere(document):

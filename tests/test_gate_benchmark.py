@@ -13,7 +13,7 @@ pytest.importorskip("scipy")
 pytest.importorskip("sklearn")
 
 from benchmarks import gate_training
-from benchmarks.gate_simulation import Row
+from benchmarks.bounds import Row, table
 from benchmarks.gate_training import FAULTS, RECIPES, Recipe, broken, load_data, save_data, train
 
 ROOT = Path(__file__).parent.parent
@@ -67,8 +67,6 @@ def test_the_document_shows_the_smallest_detectable_changes_that_were_found():
     ("is_reached", "verdict"), [(True, "reached"), (False, "**MISSED**"), (None, "")]
 )
 def test_a_row_says_whether_its_bound_is_reached(is_reached, verdict):
-    from benchmarks.gate import table
-
     assert figures(table([Row("x", "<= 1", "2", is_reached)])) == [["x", "<= 1", "2", verdict]]
 
 

@@ -43,12 +43,6 @@ ALLOWED = {
     "graph": {"graph.capture"},
     "board": set(),
     "board.answers": {"errors", "model"},
-    "board.api": {
-        *("board.answers", "board.curves", "board.listing", "board.parameters"),
-        *("columns", "errors", "queries.differences", "queries.expressions"),
-        *("queries.histories", "queries.plain", "queries.selection", "report.json_report"),
-        "reporting",
-    },
     "board.app": {
         *("_version", "board.answers", "board.api", "board.curves", "board.exports"),
         *("board.guard", "board.listing", "board.static", "board.stream", "errors", "model"),
@@ -104,7 +98,8 @@ ALLOWED = {
     "report.curve": {"report.data"},
     "report.words": {"model", "report.data"},
     "report.terminal": {"model", "regression", "report.curve", "report.words"},
-    "report.markdown": {"regression", "report.curve", "report.words"},
+    "report.escaping": {"report.words"},
+    "report.markdown": {"regression", "report.curve", "report.escaping", "report.words"},
     "report.reading": {"model"},
     "report.json_report": {"errors", "model", "regression", "report.data", "report.reading"},
     "report.junit": {"model"},
@@ -112,6 +107,9 @@ ALLOWED = {
     "report.html_page": {"errors", "report.json_report"},
     "report.formats": {"errors"},  # and each format when it is asked for
     "attempts": set(),
+    "changes": set(),
+    "changes.findings": {"changes.segmentation", "model", "regression.checks"},
+    "changes.segmentation": {"errors"},
     "callbacks": {"callbacks.frameworks"},
     "callbacks.frameworks": {"arguments", "errors"},
     "callbacks.keras": {"callbacks.recording"},
@@ -176,12 +174,6 @@ ALLOWED = {
     "graph.text": {"errors", "graph.builder", "graph.fingerprint", "graph.model"},
     "regression.baseline": {"errors", "regression.reviewed_json", "regression.sample"},
     "regression.pending": {"errors", "model", "regression.reviewed_json", "regression.sample"},
-    "regression": {
-        *("regression.baseline", "regression.checks", "regression.comparison"),
-        *("regression.direction", "regression.graph_rules", "regression.graph_sample"),
-        *("regression.pending", "regression.rules", "regression.sample", "regression.sampling"),
-        *("regression.settings", "regression.student", "regression.tolerance"),
-    },
     "regression.graph_rules": {"errors", "graph.diff", "model", "regression.checks"},
     "regression.graph_sample": {
         *("errors", "graph.fingerprint", "graph.text", "regression.reviewed_json"),
@@ -198,10 +190,10 @@ ALLOWED = {
     "merging.pending": {"errors", "regression"},
     "merging.plan": {"model"},
     "merging.shards": {
-        *("connection", "errors", "journal", "merging.store", "recovery", "schema", "snapshot"),
+        *("connection", "errors", "merging.store", "recovery", "schema", "snapshot"),
     },
     "merging.store": {
-        *("connection", "errors", "events", "experiment_db", "journal", "merging.plan", "model"),
+        *("errors", "events", "experiment_db", "journal", "merging.plan", "model", "recovery"),
     },
     "original_views": set(),
     "queries": set(),
@@ -210,6 +202,10 @@ ALLOWED = {
     "queries.differences": {
         *("errors", "graph.diff", "graph.marks", "graph.seed", "model", "regression.checks"),
         *("report.changes", "report.data"),
+    },
+    "queries.drift": {
+        *("attempts", "changes.findings", "changes.segmentation", "model"),
+        *("queries.expressions", "queries.histories", "regression"),
     },
     "queries.expressions": {"errors", "model"},
     "queries.histories": {
@@ -226,8 +222,7 @@ ALLOWED = {
         *("regression", "report.changes", "report.curve", "report.data"),
     },
     "graph.marks": {"graph.diff"},
-    "merging.content": {"columns", "merging.store"},
-    "postgres": set(),
+    "merging.content": {"columns", "errors", "merging.store"},
     "postgres.address": {"errors"},
     "postgres.chunks": {"columns", "postgres.schema"},
     "postgres.connections": {"errors", "postgres.schema"},
@@ -243,8 +238,29 @@ ALLOWED = {
         *("postgres.finding", "postgres.moment", "queries.selection", "reading"),
     },
     "postgres.schema": {"errors"},
+    "pushing": {
+        *("arguments", "errors", "filesystem", "merging.content", "merging.plan"),
+        *("merging.shards", "postgres.address", "postgres.writing"),
+    },
+    "postgres": {"postgres.address", "postgres.history"},
+    "postgres.history": {"errors", "postgres.identities", "postgres.schema", "regression"},
     "postgres.writing": {
-        *("merging.plan", "model", "postgres.chunks", "postgres.identities", "postgres.schema"),
+        *("merging.content", "merging.plan", "model", "postgres.chunks", "postgres.identities"),
+        *("postgres.schema", "regression"),
+    },
+    "regression": {
+        *("regression.baseline", "regression.checks", "regression.comparison"),
+        *("regression.direction", "regression.graph_rules", "regression.graph_sample"),
+        *("regression.history", "regression.pending", "regression.rules", "regression.sample"),
+        *("regression.sampling", "regression.settings", "regression.student"),
+        "regression.tolerance",
+    },
+    "regression.history": {"errors", "model", "regression.baseline", "regression.comparison"},
+    "board.api": {
+        *("board.answers", "board.curves", "board.listing", "board.parameters", "columns"),
+        *("errors", "queries.differences", "queries.drift", "queries.expressions"),
+        *("queries.histories", "queries.plain", "queries.selection", "regression"),
+        *("report.json_report", "reporting"),
     },
     "": {"_version"},  # the others at first use: see test_public_api.py
     "cli.baselines": {"cli.options", "cli.output", "cli.table", "errors", "regression"},
@@ -253,6 +269,15 @@ ALLOWED = {
         *("cli.store", "errors"),
     },
     "cli.completion": {"cli.options", "cli.output", "errors"},
+    "cli.drift": {
+        *("changes.segmentation", "cli.drift_text", "cli.files", "cli.options"),
+        *("cli.output", "cli.store", "errors", "queries.drift", "queries.expressions"),
+        *("queries.histories", "regression", "report.html_page"),
+    },
+    "cli.drift_text": {
+        *("changes.findings", "cli.table", "queries.histories", "report.curve", "report.escaping"),
+        "report.words",
+    },
     "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
     "cli.formats": {"arguments", "errors", "model", "queries.plain", "queries.spreadsheet"},
     "cli.history": {
@@ -266,6 +291,7 @@ ALLOWED = {
     "cli.imports": {"cli.options", "cli.output", "importers"},
     "cli.merge": {"cli.options", "cli.output", "merging"},
     "cli.options": {"errors"},
+    "cli.push": {"cli.options", "cli.output", "errors", "postgres.address", "pushing"},
     "cli.output": {"cli.table", "errors", "report.words"},
     "cli.references": {"errors", "model", "queries.attempts", "queries.selection"},
     "cli.reports": {
@@ -285,11 +311,6 @@ ALLOWED = {
         *("", "arguments", "cli.options", "postgres.address", "postgres.experiments"),
     },
     "cli.tolerances": {"cli.options", "cli.output", "regression"},
-    "cli": {
-        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.experiments"),
-        *("cli.export", "cli.graphs", "cli.history", "cli.housekeeping", "cli.imports"),
-        *("cli.merge", "cli.output", "cli.reports", "cli.runs", "cli.show", "cli.tolerances"),
-    },
     "cli.diff": {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
         *("queries.differences", "queries.plain", "report.data"),
@@ -303,12 +324,20 @@ ALLOWED = {
         *("graph.export", "graph.text"),
     },
     "cli.table": {"arguments", "regression.checks", "report.words"},
+    "cli": {
+        *("", "cli.baselines", "cli.board", "cli.completion", "cli.diff", "cli.drift"),
+        *("cli.experiments", "cli.export", "cli.graphs", "cli.history", "cli.housekeeping"),
+        *("cli.imports", "cli.merge", "cli.output", "cli.push", "cli.reports", "cli.runs"),
+        *("cli.show", "cli.tolerances"),
+    },
     "__main__": {"cli"},
 }
 
 PURE = (
-    *("board.answers", "board.curves", "board.parameters"),
+    *("board.answers", "board.curves", "board.listing", "board.parameters"),
+    *("changes", "changes.findings", "changes.segmentation"),
     *("queries.expressions", "queries.plain", "queries.selection"),
+    *("cli.drift_text", "report.escaping"),
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),
     *("report.terminal", "report.words"),
     *("errors", "model", "summary", "arguments", "bounds", "events", "media"),

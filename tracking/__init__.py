@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tracking.graph import _build_graph_data
     from tracking.journal import Note
     from tracking.model import Direction, RecordInfo, RunInfo, Status, Summary, Verdict
+    from tracking.pushing import push
     from tracking.recovery import Recovery, dead_segments, recover
     from tracking.reporting import gather_runs, stored_report, write_report
     from tracking.summary_writer import SummaryWriter
@@ -91,6 +92,7 @@ __all__ = [
     "current_device",
     "dead_segments",
     "gather_runs",
+    "push",
     "recover",
     "stored_report",
     "write_report",
@@ -134,6 +136,7 @@ _HOMES = {
     "current_device": "environment",
     "dead_segments": "recovery",
     "gather_runs": "reporting",
+    "push": "pushing",
     "recover": "recovery",
     "stored_report": "reporting",
     "write_report": "reporting",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,11 @@ from tracking import records
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _ROW = np.dtype([("step", np.int64), ("value", np.float64), ("wall_time", np.float64)])
 _LARGEST = 2**63 - 1
+_AT_ONCE = 250_000  # records; 6 MB
 
 
 class Columns(NamedTuple):
@@ -82,6 +84,25 @@ def read_columns(connection: sqlite3.Connection, run_id: int, metric_name: str) 
     listed = records.read_series(connection, *key).rows
     triples = ((one.step, one.value, one.log_time) for one in listed)
     return Columns.of_rows(np.fromiter(triples, _ROW, len(listed)))
+
+
+def iter_columns(
+    connection: sqlite3.Connection, run_id: int, metric_name: str, n: int
+) -> Iterator[Columns]:
+    """Read what `read_columns` does a part at a time, so that memory has a bound.
+
+    Args:
+        connection: for reading.
+        run_id: number of the run.
+        metric_name: of the series.
+        n: how many records it has, about.
+    """
+    rows = None if n <= _AT_ONCE else records.sorted_rows(connection, run_id, metric_name)
+    if rows is None:
+        yield read_columns(connection, run_id, metric_name)
+        return
+    while len(part := np.fromiter(islice(rows, _AT_ONCE), _ROW)):
+        yield Columns.of_rows(part)
 
 
 # What numpy would take for a number without being asked is left to `read_series`.

@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,8 +117,17 @@ def working_folder(beside: Path, purpose: str) -> Iterator[Path]:
     for old in beside.glob(f"{glob.escape(prefix)}*"):
         with suppress(OSError), _locked(old):
             shutil.rmtree(old)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=beside) as name, _locked(Path(name)):
-        yield Path(name)
+    with ExitStack() as held:
+        is_ours = False
+        while not is_ours:  # before it is locked, it may be taken for one that was left
+            folder = tempfile.TemporaryDirectory(
+                prefix=prefix, dir=beside, ignore_cleanup_errors=True
+            )
+            path = Path(held.enter_context(folder))
+            with suppress(BlockingIOError, FileNotFoundError):
+                held.enter_context(_locked(path))
+                is_ours = True
+        yield path
 
 
 @contextmanager
@@ -126,6 +135,7 @@ def _locked(folder: Path) -> Iterator[None]:
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.stat()  # who held the lock may have removed it
         yield
     finally:
         os.close(fd)

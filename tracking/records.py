@@ -284,11 +284,20 @@ def stream_series(
     Returns:
         None where one of them is no plain number: `read_series` decodes these.
     """
+    rows = sorted_rows(connection, run_id, metric_name)
+    return None if rows is None else _parts(rows)
+
+
+def sorted_rows(
+    connection: sqlite3.Connection, run_id: int, metric_name: str
+) -> sqlite3.Cursor | None:
+    """Return step, value and time of each record of a series, as `stream_series` reads them.
+
+    A value may be the text of one that is not finite.
+    """
     query = "SELECT id FROM metrics WHERE name = ?"
     row = connection.execute(query, (metric_name,)).fetchone()
-    if row is None:
-        return iter(())
-    places = (run_id, row[0], run_id, row[0])
+    places = (run_id, row[0], run_id, row[0]) if row else (None,) * 4
     odd = connection.execute(
         f"SELECT 1 FROM ({_SERIES}) WHERE typeof(step) <> 'integer'"  # noqa: S608  # SQL of ours
         " OR typeof(wall_time) <> 'real' OR value IS NULL OR typeof(value) = 'blob'"
@@ -297,11 +306,10 @@ def stream_series(
     )
     if odd.fetchone() is not None:
         return None
-    cursor = connection.execute(
+    return connection.execute(
         f"SELECT step, value, wall_time FROM ({_SERIES}) ORDER BY step, id",  # noqa: S608
         places,
     )
-    return _parts(cursor)
 
 
 _SERIES = """

@@ -110,12 +110,12 @@ def recover(db: ExperimentDBManager) -> Recovery:
         n_records += n_drained
         drained[path] = words
         if n_damaged:
-            torn[path] = f"{path}: {n_damaged} damaged records were left out"
+            torn[path] = what_was_left_out(path, n_damaged)
 
     def may_live(writer: str) -> bool:
         # What has died since we looked is for the next time: its last words are not read yet.
         path = folder / f"{writer}{journal.SUFFIX}"
-        return path not in drained and path in folder.glob(f"*{journal.SUFFIX}")
+        return path not in drained and path in segments_of(db.db_path)
 
     def last_words(writer: str) -> LastWords:
         path = folder / f"{writer}{journal.SUFFIX}"
@@ -132,10 +132,19 @@ def recover(db: ExperimentDBManager) -> Recovery:
     return Recovery(n_records, runs, damaged, tuple(newer))
 
 
+def segments_of(db_path: Path) -> list[Path]:
+    """Return the segments of an experiment, sorted by name."""
+    return sorted(journal_folder(db_path).glob(f"*{journal.SUFFIX}"))
+
+
 def dead_segments(db_path: Path) -> list[Path]:
     """Return the segments of an experiment whose writers are dead, sorted by name."""
-    folder = journal_folder(db_path)
-    return [path for path in sorted(folder.glob(f"*{journal.SUFFIX}")) if not is_alive(path)]
+    return [path for path in segments_of(db_path) if not is_alive(path)]
+
+
+def what_was_left_out(segment: Path, n_damaged: int) -> str:
+    """Say that a segment had damaged records, which no drain brings home."""
+    return f"{segment}: {n_damaged} damaged records were left out"
 
 
 def newer_format_of(path: Path) -> str | None:

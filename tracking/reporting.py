@@ -13,12 +13,14 @@ from tracking.errors import BaselineError, ReportError, RunNotFoundError
 from tracking.filesystem import replace_file
 from tracking.model import Verdict
 from tracking.regression import (
+    STORE,
     Compared,
     accept_command,
     load_baseline,
     load_pending,
     parse_comparison,
     pending_path,
+    seen_from,
 )
 from tracking.report.data import Death, ReportData, TestReport, severity
 from tracking.report.formats import render
@@ -195,6 +197,7 @@ class _Stored:
         if compared is None:
             failed = run.outcome in ("failed", "error")
             return TestReport(run.name, verdict, "fail" if failed else "pass"), run.name, ()
+        is_file = not compared.baseline.startswith(STORE)
         baseline = self._db.folder / compared.baseline
         file, _, _ = run.name.partition("::")
         report = TestReport(
@@ -204,12 +207,12 @@ class _Stored:
             file=file,
             checks=compared.checks,
             notes=compared.notes,
-            baseline=os.path.relpath(baseline, self._folder),
+            baseline=seen_from(str(baseline), self._folder) if is_file else compared.baseline,
             key=compared.key,
             n_samples=compared.n_samples,
             accept_command=self._accept_command(run.name),
         )
-        entry = self._entries(baseline).get(compared.key)
+        entry = self._entries(baseline).get(compared.key) if is_file else None
         return report, run.name, entry.samples if entry else ()
 
     def _compared(self, run: RunInfo) -> Compared | None:

@@ -371,6 +371,37 @@ def test_the_history_of_a_test_is_told(client, three):
     client.json("/api/history", 400)
 
 
+def test_a_history_tells_where_its_metrics_moved(client, record):
+    for loss in (1.0, 1.0, 1.0, 1.5, 1.5, math.nan):
+        record(TEST, {"loss": [loss], "acc": [0.5]}, end={"outcome": "passed"})
+    metrics = {one["metric"]: one for one in client.json("/api/history", test=TEST)["metrics"]}
+    loss, acc = metrics["loss"], metrics["acc"]
+    assert [(level["value"], level["n"]) for level in loss["levels"]] == [(1.0, 3), (1.5, 2)]
+    assert [(one["kind"], one["effect"]) for one in loss["changes"]] == [
+        *(("level", "worse"), ("non_finite", "worse")),
+    ]
+    assert loss["changes"][0]["first_after"]["run_id"] == 4
+    assert (loss["direction"], loss["drift"]) == ("lower", None)
+    assert (len(acc["levels"]), acc["changes"]) == (1, [])
+
+
+def test_a_run_that_goes_on_is_no_change(client, record, tracker):
+    for _ in range(4):
+        record(TEST, {"loss": [1.0]}, end={"outcome": "passed"})
+    tracker.start_run(TEST)
+    tracker.record("loss", math.nan, 0)
+    (metric,) = client.json("/api/history", test=TEST)["metrics"]
+    assert len(metric["runs"]) == 5
+    assert (metric["n"], metric["n_non_finite"], metric["changes"]) == (4, 0, [])
+
+
+def test_settings_that_cannot_be_read_do_not_hide_the_history(client, three, experiments):
+    (experiments.parent / "pyproject.toml").write_text("no toml", encoding="utf-8")
+    document = client.json("/api/history", test=TEST)
+    assert [one["metric"] for one in document["metrics"]]
+    assert document["problems"] == ["pyproject.toml cannot be read; `sgtrack drift` says why"]
+
+
 def test_a_baseline_that_cannot_be_read_does_not_hide_the_history(client, three, experiments):
     folder = experiments.parent / "tests" / "__baselines__"
     folder.mkdir(parents=True)

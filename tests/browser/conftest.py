@@ -122,7 +122,8 @@ def make_window(browser):
 
 @pytest.fixture
 def open_page(browser, shared_window, tmp_path):
-    """Opens reports from disk; whatever a page complains of or asks a network for is an error.
+    """Opens reports, or documents, from disk; whatever a page complains of or asks a network for is
+    an error.
 
     Options of a browser context give a window of its own.
     """
@@ -130,7 +131,7 @@ def open_page(browser, shared_window, tmp_path):
 
     def open_page(data, fragment="", *, width=1440, before=None, **options):
         path = tmp_path / f"report-{len(windows)}.html"
-        path.write_text(render(data), encoding="utf-8")
+        path.write_text(data if isinstance(data, str) else render(data), encoding="utf-8")
         window = Window(browser, **options) if options or before else shared_window
         windows.append(window)
         if before:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,23 @@ def test_a_system_that_does_not_say_has_no_network(mounts, tmp_path):
 def test_this_system_says_what_it_knows(tmp_path):
     assert type_of(Path("/proc")) == "proc"
     assert type_of(tmp_path) is not None
+
+
+def test_a_new_working_folder_that_somebody_takes_for_one_left_is_made_again(tmp_path, monkeypatch):
+    made = []
+
+    class Taken(tempfile.TemporaryDirectory):
+        def __enter__(self):
+            name = super().__enter__()
+            if not made:
+                shutil.rmtree(name)  # as who cleans up does, before it is locked
+            made.append(name)
+            return name
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", Taken)
+    with filesystem.working_folder(tmp_path, "test") as work:
+        assert str(work) == made[1]
+        with filesystem.working_folder(tmp_path, "test") as other:
+            assert other != work
+        assert work.is_dir()
+    assert list(tmp_path.iterdir()) == []

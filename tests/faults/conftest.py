@@ -20,6 +20,7 @@ from tracking import ExperimentDBManager, recover
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tests.forks import Fork, Forks
     from tracking import Recovery, RunInfo
 
 _ENVIRONMENT = {
@@ -33,29 +34,30 @@ _DEADLINE_S = 60
 class Children:
     """Starts Python processes, and ends those that are left over.
 
-    A script is Python source; it finds its arguments in `sys.argv[1:]`.
+    A script is Python source; it finds its arguments in `sys.argv[1:]`. Most come from `forks`, and
+    are no children of this process then; whatever else runs the interpreter, say strace, is one.
     """
 
-    def __init__(self) -> None:
-        self._started: list[subprocess.Popen[str]] = []
+    def __init__(self, forks: Forks) -> None:
+        self._forks = forks
+        self._started: list[subprocess.Popen[str] | Fork] = []
 
     def start(
         self, script: str, *arguments: object, prefix: Sequence[str] = (), **options: Any
-    ) -> subprocess.Popen[str]:
+    ) -> subprocess.Popen[str] | Fork:
         """Start a child whose stdin, stdout and stderr are pipes of text."""
         command = [*prefix, sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
         return self.start_command(command, **options)
 
-    def start_command(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+    def start_command(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str] | Fork:
         """Start any command likewise."""
         inherited = {name: os.environ[name] for name in os.environ if name not in _NOT_INHERITED}
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        child = subprocess.Popen(
-            command,
-            env=inherited | _ENVIRONMENT | options.pop("env", {}),
-            text=True,
-            **(pipes | options),
-        )
+        how = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
+        how |= {"text": True, "env": inherited | _ENVIRONMENT | options.get("env", {})}
+        if command[0] == sys.executable and command[1] in ("-c", "-m"):
+            child = self._forks.start(command[1:], **how)
+        else:
+            child = subprocess.Popen(command, **how)
         self._started.append(child)
         return child
 
@@ -69,12 +71,8 @@ class Children:
     def end(self) -> None:
         """Kill what still runs, and close all pipes."""
         for child in self._started:
-            if child.poll() is None:
+            with child:
                 child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout, child.stderr):
-                if pipe is not None:
-                    pipe.close()
 
 
 class Store:
@@ -124,9 +122,9 @@ class Store:
 
 
 @pytest.fixture
-def children() -> Iterator[Children]:
+def children(forks: Forks) -> Iterator[Children]:
     """Starts processes, which end with the test."""
-    children = Children()
+    children = Children(forks)
     yield children
     children.end()
 

@@ -180,8 +180,11 @@ tracker.close()
 """
 
 
-def started(children, script, *arguments):
-    child = children.start(script, *arguments)
+OWN = {"prefix": ["env"]}  # a child of this process, which can wait for what becomes of it
+
+
+def started(children, script, *arguments, **options):
+    child = children.start(script, *arguments, **options)
     assert child.stdout.readline() == "ready\n"
     return child
 
@@ -192,7 +195,7 @@ def finish(child):
 
 
 def test_a_stopped_process_is_not_called_dead(children, store):
-    child = started(children, WORKING, store.folder)
+    child = started(children, WORKING, store.folder, **OWN)
     child.send_signal(signal.SIGSTOP)
     os.waitpid(child.pid, os.WUNTRACED)
     assert store.recover() == NOTHING
@@ -292,7 +295,7 @@ os._exit(0)
 
 
 def test_a_zombie_is_dead_though_a_child_of_it_keeps_its_lock(children, store):
-    child = children.start(ORPHANING, store.folder)
+    child = children.start(ORPHANING, store.folder, **OWN)
     word, heir = child.stdout.readline().split()
     assert word == "ready"
     try:

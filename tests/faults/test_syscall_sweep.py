@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import os
 import random
 import re
@@ -18,7 +19,6 @@ import sqlite3
 import sys
 import tempfile
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from tracking.merging import merge
 from tracking.regression import Kind, Pending, PendingTest, Sample, load_pending, save_pending
 
 ORIGINAL = Path(__file__).parents[1] / "assets" / "original.db"
+OLD = ORIGINAL.with_name("schema_v1.db")
+OLD_LOSS = [(0, 1.0), (1, 0.5), (2, 1 / 3), (1, 0.0)]
 WRITING = "/^(pwrite64|write|ftruncate|fallocate|fdatasync|fsync|rename.*|unlink.*)$"
 _CALL = re.compile(r"^\d+ +(\w+)\(", re.MULTILINE)
 
@@ -100,12 +102,13 @@ db.init_exp_db()
 db.close()
 """
 
-MERGING = """
+SHARDS = ("dead", "ended", "old")
+MERGING = f"""
 import sys
 from pathlib import Path
 from tracking.merging import merge
 folder = Path(sys.argv[1])
-merge([folder / "dead" / "e.db", folder / "ended" / "e.db"], folder / "e.db")
+merge([folder / name / "e.db" for name in {SHARDS}], folder / "e.db")
 """
 
 
@@ -132,7 +135,7 @@ def prepare_a_database_of_the_original(children, folder):
 
 
 def prepare_shards(children, folder):
-    """A shard whose process died, and one that has ended, with something pending."""
+    """A shard whose process died, one that has ended with something pending, and an old one."""
     folder.mkdir()
     prepare_a_dead_process(children, folder / "dead")
     tracker = Tracker(folder / "ended")
@@ -145,6 +148,8 @@ def prepare_shards(children, folder):
     sample = Sample(summaries, {}, {}, None)
     test = PendingTest("ended", {"loss": Kind.NEW}, (sample,))
     save_pending(folder / "ended" / "e.pending.json", Pending("..", {("b.json", "t"): test}))
+    (folder / "old").mkdir()
+    shutil.copy(OLD, folder / "old" / "e.db")
 
 
 def prepare_shards_and_what_was_merged_before(children, folder):
@@ -201,19 +206,26 @@ def check_merged(store):
         with closing(ExperimentDBManager(store.path, is_read_only=True)) as db:
             found = {run.name: run.num_records for run in db.get_all_runs()}
         merged_before = {"outer": [20], "inner": [20]}
-        assert found in (merged_before, {**merged_before, "ended": [20]})
+        assert found in (merged_before, {**merged_before, "ended": [20], "known": [4, 3]})
     for _ in range(2):
-        merge([store.folder / "dead" / "e.db", store.folder / "ended" / "e.db"], store.path)
+        merge([store.folder / name / "e.db" for name in SHARDS], store.path)
         store.check()
-        assert Counter(store.records()) == Counter(
-            [(step, step / 2) for step in (*range(40), *range(20))]
-        )
+        steps = [*range(40), *range(20)]
+        assert Counter(store.records()) == Counter([(step, step / 2) for step in steps] + OLD_LOSS)
         assert {(run.name, run.status, run.ended_by) for run in store.runs()} == {
             *(("outer", "failed", "killed"), ("inner", "failed", "killed")),
-            ("ended", "completed", "finished"),
+            *(("ended", "completed", "finished"), ("known", "completed", "finished")),
         }
         assert len(load_pending(store.folder / "e.pending.json").tests) == 1
         assert list(store.folder.glob(".sgtrack-merge-*")) == []
+    prepared = store.folder.parent / "prepared"
+    for name in SHARDS:
+        assert files_in(store.folder / name) == files_in(prepared / name)
+
+
+def files_in(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 def open_experiment(folder):
@@ -247,8 +259,6 @@ def contents_of_adopted():
         return contents_of(Path(folder) / "e.db")
 
 
-SHORT = 40  # the short version takes few of the points that write one page of many
-
 SCENARIOS = {
     "record and drain": (prepare_nothing, RECORDING, check_records),
     "retire segments": (prepare_an_empty_experiment, RETIRING, check_records),
@@ -259,48 +269,64 @@ SCENARIOS = {
 }
 
 
-def traced(children, strace, script, folder, *options):
-    """Run a script under strace; return its exit code and the log."""
-    log = folder.parent / f"{folder.name}.log"
-    tracing = [strace, "-f", "-qq", "-o", log, "-e", f"trace={WRITING}", *options]
-    child = children.start_command([*tracing, sys.executable, "-S", "-c", script, folder])
-    _, stderr = child.communicate(timeout=60)
-    assert stderr == ""
-    return child.returncode, log.read_text()
+class Traced:
+    """Runs scripts under strace without waiting for imports; see traced.py."""
+
+    def __init__(self, children, strace, errors):
+        self._strace = strace
+        self._errors = errors
+        command = [sys.executable, Path(__file__).with_name("traced.py")]
+        with errors.open("w") as file:
+            self._server = children.start_command(command, stderr=file)
+
+    def run(self, script, folder, *options):
+        """Run a script on a folder; return its exit code and the log."""
+        log = folder.parent / f"{folder.name}.log"
+        quiet = "--quiet=exit,path-resolution,personality"
+        tracer = [self._strace, "-f", quiet, "-o", log, "-e", f"trace={WRITING}", *options, "-p"]
+        request = {"script": script, "arguments": [str(folder)], "tracer": [*map(str, tracer)]}
+        self._server.stdin.write(f"{json.dumps(request)}\n")
+        self._server.stdin.flush()
+        code = self._server.stdout.readline()
+        assert self._errors.read_text() == ""
+        return int(code), log.read_text()
 
 
-@pytest.mark.parametrize("stride", [SHORT, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.fixture
+def traced(children, strace, tmp_path):
+    return Traced(children, strace, tmp_path / "errors")
+
+
+# The short version takes few of the points that write one page of many.
+@pytest.mark.parametrize("stride", [80, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("prepare", "script", "check"), SCENARIOS.values(), ids=SCENARIOS)
 def test_a_kill_at_any_call_that_writes_loses_nothing_and_breaks_nothing(
-    children, strace, store_in, tmp_path, figure, prepare, script, check, stride
+    children, traced, store_in, tmp_path, figure, prepare, script, check, stride
 ):
     prepared = tmp_path / "prepared"
     prepare(children, prepared)
-
-    def die(point):
-        call, number = point
-        folder = tmp_path / f"{call}-{number}"
-        shutil.copytree(prepared, folder)
-        kill = f"inject={call}:signal=SIGKILL:when={number}"
-        code, _ = traced(children, strace, script, folder, "-e", kill)
-        check(store_in(folder))
-        shutil.rmtree(folder)
-        return code
-
     survivor = tmp_path / "survivor"
     shutil.copytree(prepared, survivor)
-    code, log = traced(children, strace, script, survivor)
+    code, log = traced.run(script, survivor)
     assert code == 0
     n_calls = Counter(_CALL.findall(log))
     assert {"pwrite64", "fdatasync", "unlink"} <= n_calls.keys()
     points = [
         (call, number)
         for call, n in n_calls.items()
-        for number in range(1, n + 1, stride if call == "pwrite64" else min(stride, 5))
+        for number in range(1, n + 1, stride if call == "pwrite64" else min(stride, 8))
     ]
-    with ThreadPoolExecutor(2) as pool:
-        assert set(pool.map(die, points)) == {-signal.SIGKILL}
-        assert set(pool.map(die, [(call, n + 1) for call, n in n_calls.items()])) == {0}
+    beyond = [("pwrite64", n_calls["pwrite64"] + 1)]
+    if stride == 1:
+        beyond = [(call, n + 1) for call, n in n_calls.items()]
+    for call, number in points + beyond:
+        folder = tmp_path / f"{call}-{number}"
+        shutil.copytree(prepared, folder)
+        kill = f"inject={call}:signal=SIGKILL:when={number}"
+        code, _ = traced.run(script, folder, "-e", kill)
+        assert code == (-signal.SIGKILL if number <= n_calls[call] else 0)
+        check(store_in(folder))
+        shutil.rmtree(folder)
     figure(f"killed at {len(points)} of {n_calls.total()} points: nothing lost, nothing broken")
 
 
@@ -417,13 +443,13 @@ def replayed(log, folder):
         yield disk, n_promised
 
 
-@pytest.mark.parametrize("stride", [SHORT, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [40, pytest.param(1, marks=pytest.mark.slow)])
 def test_whenever_the_power_goes_the_database_is_sound_and_durable_runs_are_in_it(
-    children, strace, store_in, tmp_path, figure, stride
+    traced, store_in, tmp_path, figure, stride
 ):
     session = tmp_path / "session"
     session.mkdir()
-    code, log = traced(children, strace, POWERED, session, "-y", "-xx", "-s", "100000")
+    code, log = traced.run(POWERED, session, "-y", "-xx", "-s", "100000")
     assert code == 0
     seed = random.randrange(2**32)
     chance = random.Random(seed)

@@ -73,12 +73,6 @@ def test_to_merge_again_changes_nothing(tmp_path, two, again):
     assert sum(one.n_known for one in merged.shards) == sum(one.n_runs for one in merged.shards)
 
 
-def test_a_database_merged_into_itself_stays_as_it_is(tmp_path, two):
-    before = dump(two[0])
-    (merged,) = merge(two[:1], two[0])
-    assert (merged.shards, dump(two[0])) == ([], before)
-
-
 def test_a_new_database_numbers_runs_as_they_started_in_whatever_order_shards_come(tmp_path, two):
     found = []
     for number, order in enumerate(itertools.permutations([*two, two[0]])):
@@ -287,7 +281,7 @@ REFUSED = {
     "a text": (
         lambda path: path.write_text("hello\n" * 1000),
         NotAnExperimentError,
-        r"bad\.db is not a SQLite database",
+        r"bad\.db is not a SQLite database; leave it out",
     ),
     "broken": (break_a_page, StoreError, r"bad\.db"),
     "without a column": (drop_a_column, StoreError, r"bad\.db is damaged: runs has lost its"),
@@ -355,7 +349,7 @@ def test_a_shard_that_is_written_meanwhile_is_not_mixed_from_two_moments(
         take(self, *arguments, **named)
 
     monkeypatch.setattr(MergingDBManager, "take", write_and_take)
-    with pytest.raises(StoreBusyError, match="was changed while it was merged; merge it again"):
+    with pytest.raises(StoreBusyError, match="was changed while it was read; try again"):
         merge(two[:1], out)
     assert dump(out) == before
 
@@ -372,21 +366,53 @@ def test_folders_are_merged_database_by_database(tmp_path, record, content):
     assert names == {"pytest": ["of a", "of b"], "other": ["other"]}
 
 
-@pytest.mark.parametrize(
-    ("given", "out", "message"),
-    [
-        (("a",), "out.db", "a folder goes into a folder"),
-        (("a",), "file", "a folder goes into a folder"),
-        (("a/pytest.db",), "out", "databases are called"),
-        (("empty",), "out", "no experiment in"),
-    ],
-)
-def test_a_target_has_to_fit_its_shards(tmp_path, record, given, out, message):
-    record(tmp_path / "a", "x")
+MISTAKEN = {
+    "folders into a database": (
+        ("a",),
+        "out.db",
+        r"out\.db is one database, and the folder a goes",
+    ),
+    "folders into a file": (("a",), "file", "file is one database, and the folder a goes"),
+    "a database into a name": (("a/pytest.db",), "out", "out is no folder, .* are called"),
+    "a folder without experiments": (("empty",), "out", "there is no experiment in empty"),
+    "nothing": ((), "out", "shards: there are none"),
+    "into a shard": (("a/pytest.db", "b/pytest.db"), "b/pytest.db", "b/pytest.db is what the othe"),
+    "into a shard, by a link": (("a", "link"), "b", "link/pytest.db is what the others go into"),
+    "into a folder of shards": (("a", "b"), "a", "a/pytest.db is what .*; leave it out"),
+    "from a server": (
+        ("postgresql://u:secret@h/d",),
+        "out.db",
+        r"shards: postgresql://\.\.\. is an addr",
+    ),
+    "to a server": (
+        ("a/pytest.db",),
+        "postgresql://u:secret@h/d.db",
+        r"out: postgresql://\.\.\. is an addr",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "out", "message"), MISTAKEN.values(), ids=MISTAKEN)
+def test_a_mistake_is_named_with_what_to_do_and_nothing_is_written(
+    tmp_path, record, files, monkeypatch, given, out, message
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        record(tmp_path / name, name)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("b")
     (tmp_path / "file").write_text("")
-    with pytest.raises((InvalidArgumentError, StoreError), match=message):
-        merge([tmp_path / one for one in given], tmp_path / out)
+    before = files(tmp_path)
+    with pytest.raises((InvalidArgumentError, StoreError), match=message) as raised:
+        merge([Path(one) for one in given], Path(out))
+    assert "secret" not in str(raised.value)
+    assert files(tmp_path) == before
+
+
+def test_a_root_that_is_not_there_is_named(tmp_path, two):
+    with pytest.raises(InvalidArgumentError, match=r"root: .*nowhere is no folder"):
+        merge(two, tmp_path / "out.db", root=tmp_path / "nowhere")
+    assert not (tmp_path / "out.db").exists()
 
 
 @pytest.mark.parametrize("is_there", [True, False])

@@ -5,22 +5,26 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
 import textwrap
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# `sgtrack` runs in this process, which forgets after each test of pytester what that has imported:
+# numpy would be imported anew, and cannot be.
+import numpy  # noqa: F401, ICN001
 import pytest
 
 from tracking import Tracker, cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.forks import Forks
 
 
 WAYS = {"no-xdist": (), "n0": ("-p", "xdist", "-n0"), "n2": ("-p", "xdist", "-n2")}
@@ -44,45 +48,6 @@ class StoredRun:
     summary: dict[str, dict[str, Any]]
 
 
-class ForkServer:
-    """Starts sessions of pytest without waiting for imports; see forkserver.py."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-
-    def run(self, arguments: Sequence[object], folder: Path, said: Path) -> pytest.RunResult:
-        """Run pytest in this environment and a folder; `said` is where its output goes."""
-        output, errors = said / "stdout", said / "stderr"
-        request = {
-            "arguments": [*map(str, arguments)],
-            "folder": str(folder),
-            "environment": dict(os.environ),
-            "output": str(output),
-            "errors": str(errors),
-        }
-        start = time.monotonic()
-        process = self._started()
-        process.stdin.write(f"{json.dumps(request)}\n")
-        process.stdin.flush()
-        code = int(process.stdout.readline())
-        texts = [path.read_text(encoding="utf-8") for path in (output, errors)]
-        for text in texts:  # for who looks for the cause of a failure
-            sys.stdout.write(text)
-        return pytest.RunResult(code, *map(str.splitlines, texts), time.monotonic() - start)
-
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None:
-            server = Path(__file__).with_name("forkserver.py")
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            self._process = subprocess.Popen([sys.executable, str(server)], text=True, **pipes)
-        return self._process
-
-    def close(self) -> None:
-        """End the server."""
-        if self._process is not None:
-            self._process.communicate()
-
-
 class Project:
     """A folder with tests in it, and what pytest does there."""
 
@@ -91,7 +56,7 @@ class Project:
         pytester: pytest.Pytester,
         monkeypatch: pytest.MonkeyPatch,
         known_baselines: dict[object, dict[str, bytes]],
-        forks: ForkServer,
+        forks: Forks,
     ) -> None:
         self._pytester = pytester
         self._forks = forks
@@ -99,7 +64,7 @@ class Project:
         self._monkeypatch = monkeypatch
         self._known_baselines = known_baselines
         self.path = pytester.path
-        for name in ("CI", "PYTEST_ADDOPTS", "PYTHONHASHSEED"):
+        for name in ("CI", "PYTEST_ADDOPTS", "PYTHONHASHSEED", "SGTRACK_STORE"):
             monkeypatch.delenv(name, raising=False)
         self.ini()
 
@@ -134,7 +99,19 @@ class Project:
             self._n_sessions += 1
             said.mkdir()
             own = (f"--basetemp={said / 'basetemp'}", *_ALWAYS, *WAYS[way])
-            return self._forks.run((*own, *arguments), self.path / folder, said)
+            return self._fork((*own, *arguments), said)
+
+    def _fork(self, arguments: Sequence[str], said: Path) -> pytest.RunResult:
+        """Run pytest here, where nothing has to be imported; `said` is where its output goes."""
+        start = time.monotonic()
+        paths = said / "stdout", said / "stderr"
+        with paths[0].open("w") as output, paths[1].open("w") as errors:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": errors}
+            code = self._forks.start(["-m", "pytest", *arguments], **streams).wait()
+        texts = [path.read_text(encoding="utf-8") for path in paths]
+        for text in texts:  # for who looks for the cause of a failure
+            sys.stdout.write(text)
+        return pytest.RunResult(code, *map(str.splitlines, texts), time.monotonic() - start)
 
     @contextlib.contextmanager
     def _inside(self, folder: str, environment: dict[str, str]) -> Iterator[None]:
@@ -244,18 +221,10 @@ def project(
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
     known_baselines: dict[object, dict[str, bytes]],
-    forks: ForkServer,
+    forks: Forks,
 ) -> Project:
     """A folder without tests."""
     return Project(pytester, monkeypatch, known_baselines, forks)
-
-
-@pytest.fixture(scope="session")
-def forks() -> Iterator[ForkServer]:
-    """Where sessions of pytest come from."""
-    server = ForkServer()
-    yield server
-    server.close()
 
 
 _LOSS_TEST = """

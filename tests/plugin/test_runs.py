@@ -195,7 +195,7 @@ def _git(folder, *arguments):
 
 
 def test_the_environment_is_stored_apart_from_the_config(trained, way):
-    _git(trained.path, "init")
+    _git(trained.path, "init", "--initial-branch=trunk")
     _git(trained.path, "add", "test_it.py")
     _git(trained.path, "commit", "-m", "one")
     is_dirty = way != "n0"
@@ -214,5 +214,6 @@ def test_the_environment_is_stored_apart_from_the_config(trained, way):
         "hash_seed": "7",
         "git_commit": _git(trained.path, "rev-parse", "HEAD"),
         "git_dirty": is_dirty,
+        "git_branch": "trunk",
     }
     assert info.environment.items() >= expected.items()

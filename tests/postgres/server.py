@@ -9,8 +9,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PASSWORD = "correct horse battery"  # with blanks, so that it has to be encoded
 _NOBODY = 65534
@@ -91,16 +96,31 @@ class Server:
     def kill(self) -> None:
         """End it as a loss of power would: nothing is said to anybody."""
         assert self._process is not None
-        # Before the children, or it would start anew by itself.
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-        for pid in (self._process.pid, *map(int, children.split())):
-            with_pid = os.kill
-            try:
-                with_pid(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        pids = self._signal(signal.SIGKILL)
         self._process.wait()
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        while any(map(_runs, pids)):  # they hold the memory that the next one asks for
+            time.sleep(0.001)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Have it take connections inside, and neither answer nor go away."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> list[int]:
+        """Send a signal to all of its processes; returns them."""
+        assert self._process is not None
+        pid = self._process.pid
+        os.kill(pid, signal.SIGSTOP)  # it makes no more children
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        pids = [pid, *map(int, children.split())]
+        for one in pids:
+            with suppress(ProcessLookupError):
+                os.kill(one, number)
+        return pids
 
     def stop(self) -> None:
         """Stop it and remove all it had."""
@@ -135,6 +155,14 @@ class Server:
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _unprivileged(*command: str) -> list[str]:

@@ -16,12 +16,14 @@ from tracking.board.answers import AskedWrongError
 from tracking.board.curves import FEWEST_POINTS, MOST_POINTS, curve, items, places_shown
 from tracking.board.listing import SHOWN, listed, number_of, row_of
 from tracking.columns import Columns
-from tracking.errors import BaselineError, TrackingError
+from tracking.errors import BaselineError, SettingsError, TrackingError
 from tracking.queries.differences import difference, graph_marks, plain_difference, side_of
+from tracking.queries.drift import Criteria, plain_findings, series_of_history
 from tracking.queries.expressions import STATISTICS, parse_metric, parse_order
 from tracking.queries.histories import STATISTIC, plain_history, read_history
 from tracking.queries.plain import plain_summaries
 from tracking.queries.selection import PROPERTIES, Selection
+from tracking.regression import read_patterns
 from tracking.report import json_report
 from tracking.reporting import stored_run
 
@@ -306,7 +308,7 @@ def differences(db: LiveReader, request: Request) -> Any:
 
 
 def history(db: LiveReader, request: Request) -> Any:
-    """Return what metrics of a test came to in its runs, the oldest first."""
+    """Return what metrics of a test came to in its runs, the oldest first, and where they moved."""
     asked = request.query_params
     test = asked.get("test")
     if not test:
@@ -314,9 +316,10 @@ def history(db: LiveReader, request: Request) -> Any:
     metric = parse_metric(asked["metric"], STATISTIC) if asked.get("metric") else None
     limit = parameters.bounded(asked, "limit", 30, 1, _MOST_RUNS)
     problems = []
+    root = db.folder.parent
     try:
         try:
-            found = read_history(db, test, metric, limit, db.folder.parent)
+            found = read_history(db, test, metric, limit, root)
         except BaselineError:
             problems.append("the baseline cannot be read; `sgtrack history` says why")
             found = read_history(db, test, metric, limit, None)
@@ -324,7 +327,18 @@ def history(db: LiveReader, request: Request) -> Any:
         if type(error) is not TrackingError:
             raise
         raise AskedWrongError(404, str(error)) from error
-    return {**plain_history(found), "problems": problems}
+    try:
+        patterns = read_patterns(root / "pyproject.toml")
+    except SettingsError:
+        problems.append("pyproject.toml cannot be read; `sgtrack drift` says why")
+        patterns = ()
+    plain = plain_history(found)
+    all_series = series_of_history(db, found, Criteria(patterns=patterns))
+    metrics = [
+        metric | plain_findings(series)
+        for metric, series in zip(plain["metrics"], all_series, strict=True)
+    ]
+    return {**plain, "metrics": metrics, "problems": problems}
 
 
 THE_ORIGINALS: dict[str, Question] = {

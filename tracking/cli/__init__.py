@@ -11,6 +11,7 @@ from tracking.cli import (
     board,
     completion,
     diff,
+    drift,
     experiments,
     export,
     graphs,
@@ -18,6 +19,7 @@ from tracking.cli import (
     housekeeping,
     imports,
     merge,
+    push,
     reports,
     runs,
     show,
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["FOUND", "OK", "TROUBLE", "USAGE", "main"]
 
 _ROOMS = (
-    *(runs, show, diff, history, graphs, reports, export, imports, merge, experiments),
+    *(runs, show, diff, history, drift, graphs, reports, export, imports, merge, push),
+    experiments,
     *(baselines, tolerances, housekeeping, board),
 )
 

@@ -14,7 +14,7 @@ from tracking.errors import TrackingError
 from tracking.report.words import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 OK = 0
 FOUND = 1
@@ -68,13 +68,18 @@ def say(line: str) -> None:
 
 
 def say_json(kind: str, **content: Any) -> None:
-    """Print a JSON document of one line: its format, its version, and what is given.
+    """Print a JSON document; see `json_text`."""
+    print(json_text(kind, content))
+
+
+def json_text(kind: str, content: Mapping[str, Any]) -> str:
+    """Return a JSON document of one line: its format, its version, and what is given.
 
     Numbers in it have to be finite; see `tracking.model.encode_number`.
     """
     document = {"format": f"sgtrack-{kind}", "version": JSON_VERSION, **content}
     # ASCII, so that no character in a name can steer a terminal.
-    print(json.dumps(document, allow_nan=False))
+    return json.dumps(document, allow_nan=False)
 
 
 def say_table(

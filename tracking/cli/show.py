@@ -23,7 +23,7 @@ from tracking.cli.table import duration_text, number_text, value_text
 from tracking.errors import StoreError
 from tracking.model import Status
 from tracking.queries.plain import plain_run, plain_summaries
-from tracking.regression import check_as_plain, parse_comparison
+from tracking.regression import STORE, check_as_plain, parse_comparison
 from tracking.report import checks_table
 from tracking.report.curve import sparkline
 
@@ -89,7 +89,9 @@ def show(options: argparse.Namespace) -> int:
             say_pairs((name, value_text(value)) for name, value in mapping.items())
     if compared:
         say("")
-        baseline = os.path.relpath(options.dir / compared.baseline)
+        baseline = compared.baseline
+        if not baseline.startswith(STORE):
+            baseline = os.path.relpath(options.dir / baseline)
         say(f"compared with {compared.key} of {baseline}:")
         for line in _comparison_lines(compared):
             say(line)

@@ -7,6 +7,7 @@ holds everything.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from tracking.merging.shards import Source
 
 __all__ = ["Merged", "MergedShard", "merge"]
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?=/)")  # a Path keeps one slash of two
 
 
 class MergedShard(NamedTuple):
@@ -86,11 +89,12 @@ def merge(
         is_dry_run: only tell what would be done.
 
     Raises:
-        InvalidArgumentError: `out` can be no such thing.
+        InvalidArgumentError: a path can be no such thing, or `out` is one of the shards.
         BaselineError: a pending file cannot be read or written.
         StoreError: a shard or `out` cannot be used. Every shard is read before anything is written;
             of several experiments those before the one that failed are merged.
     """
+    _check_paths(shards, out, root)
     groups = _groups(shards, out)
     with _working_folder(None if is_dry_run else next(iter(groups)).parent) as work:
         merges = [
@@ -102,12 +106,28 @@ def merge(
         return [one.tell() for one in merges]
 
 
+def _check_paths(shards: Sequence[Path], out: Path, root: Path | None) -> None:
+    if not shards:
+        raise InvalidArgumentError("shards", "there are none; name databases, or folders of them")
+    for argument, path in (*(("shards", shard) for shard in shards), ("out", out)):
+        scheme = _SCHEME.match(str(path))
+        if scheme and not path.exists():  # the rest may have a password in it
+            problem = f"{scheme[0]}//... is an address; bring the database here as a file first"
+            raise InvalidArgumentError(argument, problem)
+    if root is not None and not root.is_dir():
+        raise InvalidArgumentError("root", f"{root} is no folder; name the one of the project")
+
+
 def _groups(shards: Sequence[Path], out: Path) -> dict[Path, list[Path]]:
     """Return which databases go into which."""
-    is_folder = out.is_dir() or any(shard.is_dir() for shard in shards)
-    if is_folder and not out.is_dir() and (out.exists() or out.suffix == ".db"):
-        raise InvalidArgumentError("out", f"{out} is one database; a folder goes into a folder")
-    if not is_folder and out.suffix != ".db":
+    folders = [path for path in (out, *shards) if path.is_dir()]
+    if folders and out not in folders and (out.exists() or out.suffix == ".db"):
+        raise InvalidArgumentError(
+            "out",
+            f"{out} is one database, and the folder {folders[0]} goes into a folder; name one, or"
+            " the databases in it",
+        )
+    if not folders and out.suffix != ".db":
         raise InvalidArgumentError("out", f"{out} is no folder, and databases are called *.db")
     groups: dict[Path, list[Path]] = {}
     for shard in shards:
@@ -115,8 +135,12 @@ def _groups(shards: Sequence[Path], out: Path) -> dict[Path, list[Path]]:
         if not found:
             raise StoreError(f"there is no experiment in {shard}")
         for path in found:
-            name = checked_experiment_name(path.stem if is_folder else out.stem)
-            groups.setdefault((out if is_folder else out.parent) / f"{name}.db", []).append(path)
+            name = checked_experiment_name(path.stem if folders else out.stem)
+            target = (out if folders else out.parent) / f"{name}.db"
+            if path.resolve() == target.resolve():
+                problem = f"{path} is what the others go into, and keeps what it has; leave it out"
+                raise InvalidArgumentError("shards", problem)
+            groups.setdefault(target, []).append(path)
     return groups
 
 
@@ -144,15 +168,11 @@ class _Merge:
         self._out = out
         self._work = work
         self._sources = [
-            prepared(shard, work / f"shard-{number}")
-            for number, shard in enumerate(shards)
-            if not (shard.exists() and out.exists() and shard.samefile(out))
+            prepared(shard, work / f"shard-{number}") for number, shard in enumerate(shards)
         ]
-        held = self._held(is_dry_run=is_dry_run)
+        held, away = self._held(is_dry_run=is_dry_run)
         self._forms = {run.uuid: run.form for run in held}
-        wanted = [
-            [run for run in source.runs if run.uuid not in self._away] for source in self._sources
-        ]
+        wanted = [[run for run in source.runs if run.uuid not in away] for source in self._sources]
         self._plan = most_complete(self._forms, wanted)
         self._n_kept_away = [
             len(source.runs) - len(runs) for source, runs in zip(self._sources, wanted, strict=True)
@@ -165,11 +185,13 @@ class _Merge:
             None if root is None else Path(os.path.relpath(root, out.parent)).as_posix(),
         )
 
-    def _held(self, *, is_dry_run: bool) -> list[HeldRun]:
-        """Return what is there; what dead processes have left there is brought home first."""
-        self._away: frozenset[str] = frozenset()
+    def _held(self, *, is_dry_run: bool) -> tuple[list[HeldRun], frozenset[str]]:
+        """Return which runs are there, and which must not come: deleted, or being recorded there.
+
+        What dead processes have left there is brought home first.
+        """
         if not is_there(self._out):
-            return []
+            return [], frozenset()
         check_is_ours(self._out)
         path = self._out
         if is_dry_run:
@@ -177,8 +199,8 @@ class _Merge:
         with closing(MergingDBManager(path, is_read_only=is_dry_run)) as db:
             if not is_dry_run:
                 recover(db)
-            self._away = db.deleted() | being_recorded(path)
-            return db.held_runs()
+            away = db.deleted() | being_recorded(path)
+            return db.held_runs(), away
 
     def write(self) -> None:
         """Do it: all or nothing.
@@ -230,9 +252,12 @@ class _Merge:
         numbers = {run.uuid: number for number, run in enumerate(listed, 1)}
         with closing(MergingDBManager(path)) as db:
             db.init_exp_db()
+            db.write_once()
             for source, runs in sorted(parts, key=lambda part: numbers[in_order(part[1])[0].uuid]):
                 db.take(source.path, runs, numbers=numbers)
                 source.check_unchanged()
+        with closing(MergingDBManager(path)) as db:
+            db.init_exp_db()  # in the journal mode that it is used in
         return path
 
     def _before_commit(self, parts: Sequence[tuple[Source, Sequence[HeldRun]]]) -> None:

@@ -13,11 +13,17 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracking import schema
-from tracking.connection import journal_folder, reading_foreign
+from tracking.connection import reading_foreign
 from tracking.errors import NewerSchemaError, NotAnExperimentError, StoreBusyError, StoreError
-from tracking.journal import SUFFIX
 from tracking.merging.store import MergingDBManager, held_runs
-from tracking.recovery import EndedBy, LastWords, drain, is_alive
+from tracking.recovery import (
+    EndedBy,
+    LastWords,
+    drain,
+    is_alive,
+    segments_of,
+    what_was_left_out,
+)
 from tracking.snapshot import is_settled, signature_of
 
 if TYPE_CHECKING:
@@ -59,28 +65,33 @@ class Source(NamedTuple):
         Raises:
             StoreBusyError: it may be of several.
         """
-        if self.signature is not None and signature_of(self.shard) != self.signature:
-            raise _ChangedError(f"{self.shard} was changed while it was merged; merge it again")
+        if self.has_changed():
+            raise _ChangedError(f"{self.shard} was changed while it was read; try again")
+
+    def has_changed(self) -> bool:
+        """Tell whether what was read may be of several moments."""
+        return self.signature is not None and signature_of(self.shard) != self.signature
 
 
 def databases_in(folder: Path) -> list[Path]:
     """Return the databases of the experiments in a folder, also those not written yet."""
     names = {path.stem for path in folder.glob("*.db")}
-    names |= {path.stem for path in folder.glob("*.journal") if any(path.glob(f"*{SUFFIX}"))}
+    names |= {path.stem for path in folder.glob("*.journal") if segments_of(path)}
     return [folder / f"{name}.db" for name in sorted(names)]
 
 
 def is_there(path: Path) -> bool:
     """Tell whether there is an experiment: a database, or segments of one to be."""
-    return path.exists() or bool(_segments(path))
+    return path.exists() or bool(segments_of(path))
 
 
-def prepared(shard: Path, folder: Path) -> Source:
+def prepared(shard: Path, folder: Path, *, looks_at_pages: bool = True) -> Source:
     """Read which runs a shard has.
 
     Args:
         shard: its database; it need not be there where it has segments.
         folder: for a copy, should it need one; it is made.
+        looks_at_pages: whether all of it is looked through for damage, seconds for each gigabyte.
 
     Raises:
         NotAnExperimentError: it is of another program, or of the original.
@@ -92,10 +103,12 @@ def prepared(shard: Path, folder: Path) -> Source:
         raise StoreError(f"there is no experiment at {shard}")
     for _ in range(_MOST_ATTEMPTS):
         with suppress(_ChangedError):
-            return _read_in_place(shard) or _read_copy(shard, folder)
+            return _read_in_place(shard, looks_at_pages) or _read_copy(
+                shard, folder, looks_at_pages
+            )
         shutil.rmtree(folder, ignore_errors=True)
         time.sleep(_PAUSE_S)
-    raise StoreBusyError(f"{shard} is changed all the time; merge it when it is at rest")
+    raise StoreBusyError(f"{shard} is changed all the time; try again when it is at rest")
 
 
 def check_is_ours(shard: Path) -> None:
@@ -109,13 +122,13 @@ def check_is_ours(shard: Path) -> None:
             pass
 
 
-def _read_in_place(shard: Path) -> Source | None:
-    if _segments(shard) or _companions(shard) or not shard.exists():
+def _read_in_place(shard: Path, looks_at_pages: bool) -> Source | None:
+    if segments_of(shard) or _companions(shard) or not shard.exists():
         return None
     before = signature_of(shard)
     if not is_settled(before):
         raise _ChangedError(f"{shard} is being written")
-    with _judged(shard, shard) as connection:
+    with _judged(shard, shard, looks_at_pages=looks_at_pages) as connection:
         runs = held_runs(connection) if _is_at_rest(connection) else None
     if signature_of(shard) != before:
         raise _ChangedError(f"{shard} was changed while it was read")
@@ -129,15 +142,15 @@ def _is_at_rest(connection: sqlite3.Connection) -> bool:
     return connection.execute(query).fetchone() is None
 
 
-def _read_copy(shard: Path, folder: Path) -> Source:
+def _read_copy(shard: Path, folder: Path, looks_at_pages: bool) -> Source:
     folder.mkdir(parents=True)
     copy = folder / shard.name
     # In this order: who lives now may die while we read, and is left for the next time.
-    segments = _segments(shard)
+    segments = segments_of(shard)
     living = {path.stem for path in segments if is_alive(path)}
     if shard.exists():
         _copy_files(shard, copy)
-        with _judged(copy, shard):
+        with _judged(copy, shard, looks_at_pages=looks_at_pages):
             pass
     words: dict[str, LastWords] = {}
     remarks = []
@@ -151,7 +164,7 @@ def _read_copy(shard: Path, folder: Path) -> Source:
                     raise _ChangedError(f"{path} was drained while it was read") from None
                 raise
             if n_damaged and path.stem not in living:
-                remarks.append(f"{path}: {n_damaged} damaged records were left out")
+                remarks.append(what_was_left_out(path, n_damaged))
         if not all(path.exists() for path in segments):
             raise _ChangedError(f"{shard} was drained while it was read")
         db.end_abandoned_runs(
@@ -159,10 +172,6 @@ def _read_copy(shard: Path, folder: Path) -> Source:
         )
         runs = db.held_runs()
     return Source(shard, copy, None, runs, remarks)
-
-
-def _segments(shard: Path) -> list[Path]:
-    return sorted(journal_folder(shard).glob(f"*{SUFFIX}"))
 
 
 def _companions(shard: Path) -> list[Path]:
@@ -200,12 +209,11 @@ def _judged(
         with reading_foreign(path) as connection:
             _check(connection, shard, looks_at_pages=looks_at_pages)
             yield connection
-    except (NewerSchemaError, _ChangedError):
-        raise
-    except NotAnExperimentError as error:
-        raise NotAnExperimentError(str(error).replace(str(path.absolute()), str(shard))) from error
     except StoreError as error:
-        raise StoreError(str(error).replace(str(path.absolute()), str(shard))) from error
+        if isinstance(error, NotAnExperimentError) and error.__cause__ is not None:
+            raise NotAnExperimentError(f"{shard} is not a SQLite database; leave it out") from error
+        # It is the shard that is spoken of, as it was given.
+        raise type(error)(str(error).replace(str(path.absolute()), str(shard))) from error
 
 
 def _check(connection: sqlite3.Connection, shard: Path, *, looks_at_pages: bool) -> None:

@@ -7,13 +7,13 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracking.connection import journal_folder
 from tracking.errors import JournalError
 from tracking.events import decode
 from tracking.experiment_db import ExperimentDBManager, remove_run
-from tracking.journal import SUFFIX, read_segment
+from tracking.journal import read_segment
 from tracking.merging.plan import Form, HeldRun, certainty_of, in_order, most_complete
 from tracking.model import Status
+from tracking.recovery import segments_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,6 +33,15 @@ class MergingDBManager(ExperimentDBManager):
         """Return the uuids of runs that were deleted here, which shall not come back."""
         with self._db.reading() as connection:
             return _uuids(connection, "SELECT uuid FROM deleted_runs")
+
+    def write_once(self) -> None:
+        """Write pages straight into the file from now on, unprotected, until it is opened anew.
+
+        Only for a database that nobody else knows, and nobody misses if it breaks.
+        """
+        with self._db.reading() as connection:
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA synchronous = OFF")
 
     def put_in_place(self, made: Path) -> bool:
         """Have a database made elsewhere become this one; False where there is one by now."""
@@ -108,7 +117,7 @@ def held_runs(connection: sqlite3.Connection) -> list[HeldRun]:
 def being_recorded(db_path: Path) -> frozenset[str]:
     """Return the uuids of runs whose records wait in segments beside a database."""
     found: set[str] = set()
-    for path in journal_folder(db_path).glob(f"*{SUFFIX}"):
+    for path in segments_of(db_path):
         with suppress(JournalError):  # drained meanwhile, or nobody can read it
             _, frames = read_segment(path)
             found.update(channel.run_uuid for channel in frames.channels.values())
@@ -181,12 +190,9 @@ _COPY = (
     """,  # noqa: S608
     """
     INSERT INTO main.records (id, run_id, metric_id, step, value, wall_time)
-    SELECT r.id + :shift, g.new_run, g.new_metric, r.step, r.value, r.wall_time
-    FROM (SELECT g.*, t.new_id AS new_run, m.new_id AS new_metric FROM source.record_ranges AS g
-            JOIN new_runs AS t ON t.old_id = g.run_id
-            JOIN new_metrics AS m ON m.old_id = g.metric_id ORDER BY g.first_id) AS g
-      CROSS JOIN source.records AS r ON r.id BETWEEN g.first_id AND g.last_id
-        AND r.run_id = g.run_id AND r.metric_id = g.metric_id
+    SELECT r.id + :shift, t.new_id, m.new_id, r.step, r.value, r.wall_time
+    FROM source.records AS r CROSS JOIN new_runs AS t ON t.old_id = r.run_id
+      CROSS JOIN new_metrics AS m ON m.old_id = r.metric_id ORDER BY r.id
     """,
     """
     INSERT INTO main.record_ranges (run_id, metric_id, first_id, last_id)

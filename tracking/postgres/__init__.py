@@ -6,3 +6,8 @@ experiment holds of it; only numbers of runs differ.
 
 Needs psycopg 3, the extra `postgres`.
 """
+
+from tracking.postgres.address import Address
+from tracking.postgres.history import History, read_history
+
+__all__ = ["Address", "History", "read_history"]

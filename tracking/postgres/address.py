@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-_SCHEMES = ("postgresql://", "postgres://")
-_CONNECT_TIMEOUT_S = 10
+# What libpq takes for the host and shows, where somebody has forgotten to encode a password.
+_URL = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?[^@?]*(?:\?[^@]*)?")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_CONNECT_TIMEOUT_S = 5
 _SETTINGS = {"application_name": "pytest-sgtrack", "client_encoding": "UTF8"}
 _SHOWN = ("user", "host", "port", "dbname")
 _UNREACHABLE = ("08", "28", "3D", "53", "57P")  # refused, out of resources, shut down
@@ -119,9 +121,9 @@ def _kind_of(error: Exception) -> type[StoreError]:
 
 
 def _parsed(url: str) -> dict[str, Any]:
-    if not url.startswith(_SCHEMES):
-        scheme = url.partition("://")[0] if "://" in url else None
-        found = f"one of {scheme}" if scheme else "something else"
+    scheme = _SCHEME.match(url)
+    if scheme is None or scheme[1] not in ("postgresql", "postgres"):
+        found = f"one of {scheme[1]}" if scheme else "something else"
         raise InvalidArgumentError(
             "store", f"expected a URL as postgresql://user@host/database, got {found}"
         )
@@ -133,11 +135,15 @@ def _parsed(url: str) -> dict[str, Any]:
             "a store in PostgreSQL needs psycopg; install pytest-sgtrack[postgres]"
         ) from error
     try:
-        return dict(conninfo_to_dict(url))
+        parameters = dict(conninfo_to_dict(url))
     except psycopg.ProgrammingError:
-        # libpq's message quotes the whole of it, password included.
+        parameters = {"port": "?"}  # libpq's message quotes the whole of it, password included
+    ports = str(parameters.get("port") or "").split(",")
+    if not _URL.fullmatch(url) or not all(re.fullmatch("[0-9]*", port) for port in ports):
         raise InvalidArgumentError(
             "store",
-            "is no URL that libpq understands: percent-encode special characters in user and"
-            " password, and check the names of parameters",
-        ) from None
+            "is no URL that libpq understands, postgresql://user:password@host:port/database:"
+            " percent-encode special characters in user and password, and check the names of"
+            " parameters",
+        )
+    return parameters

@@ -28,30 +28,35 @@ _SIZE_OF_HEADER = _ARRAY.size - 4
 _ELEMENT = 12  # four bytes of size, eight of number
 
 
-def rows_of(run_id: int, metric_id: int, columns: Columns) -> Iterator[bytes]:
+def rows_of(run_id: int, metric_id: int, parts: Iterable[Columns]) -> Iterator[bytes]:
     """Yield the rows of a series, as `COPY` takes them behind its header.
 
     Args:
         run_id: number of the run in the store.
         metric_id: number of the metric in the store.
-        columns: in the order of recording.
+        parts: the records, by step.
     """
-    steps, values, times = (
-        _elements(column, kind) for column, kind in zip(columns, (">i8", ">f8", ">f8"), strict=True)
-    )
-    n = len(columns.steps)
-    for first in range(0, n, RECORDS_A_CHUNK):
-        end = min(first + RECORDS_A_CHUNK, n)
-        places = slice(first * _ELEMENT, end * _ELEMENT)
-        size = _SIZE_OF_HEADER + (end - first) * _ELEMENT
-        of_steps = _ARRAY.pack(size, 1, 0, _INT8, end - first, 1)
-        of_numbers = _ARRAY.pack(size, 1, 0, _FLOAT8, end - first, 1)
-        yield b"".join(
-            (
-                _ROW.pack(6, 8, run_id, 4, metric_id, 8, first),
-                *(of_steps, steps[places], of_numbers, values[places], of_numbers, times[places]),
-            )
+    place = 0
+    for columns in parts:
+        steps, values, times = (
+            _elements(column, kind)
+            for column, kind in zip(columns, (">i8", ">f8", ">f8"), strict=True)
         )
+        n = len(columns.steps)
+        for first in range(0, n, RECORDS_A_CHUNK):
+            end = min(first + RECORDS_A_CHUNK, n)
+            places = slice(first * _ELEMENT, end * _ELEMENT)
+            size = _SIZE_OF_HEADER + (end - first) * _ELEMENT
+            of_steps = _ARRAY.pack(size, 1, 0, _INT8, end - first, 1)
+            of_numbers = _ARRAY.pack(size, 1, 0, _FLOAT8, end - first, 1)
+            yield b"".join(
+                (
+                    _ROW.pack(6, 8, run_id, 4, metric_id, 8, place + first),
+                    *(of_steps, steps[places], of_numbers, values[places]),
+                    *(of_numbers, times[places]),
+                )
+            )
+        place += n
 
 
 def _elements(column: Any, kind: str) -> memoryview:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracking.errors import NewerSchemaError, StoreError
+from tracking.errors import NewerSchemaError, NotAnExperimentError, StoreError
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -27,6 +27,8 @@ RECORDS_A_CHUNK = 330
 RUNS_A_PARTITION = 100_000
 
 _LOCK = int.from_bytes(b"sgtrack\0", "big")  # of all advisory locks, the one of our migrations
+DELETIONS = _LOCK + 1
+"""The advisory lock that keeps pushes and deletions apart."""
 
 _FIRST = f"""
 CREATE SCHEMA sgtrack;
@@ -84,6 +86,7 @@ CREATE TABLE runs (
     ended_by       text,                    -- finished, exception, crashed, killed, ...
     verdict        text,                    -- of the comparison with the baseline
     comparison     text,                    -- JSON: what was compared, and found
+    acceptance     text,                    -- why it counts as a baseline of its branch, or NULL
     certainty      smallint NOT NULL,       -- how well its end is known; these four decide which
     n_records      bigint NOT NULL,         -- of several forms of a run is the most complete
     n_media        bigint NOT NULL,
@@ -97,6 +100,9 @@ CREATE INDEX runs_of_name ON runs (name_id, created_at DESC, id DESC);
 CREATE INDEX runs_of_session ON runs (session, name_id);
 CREATE INDEX runs_of_commit ON runs (commit, experiment_id) WHERE commit IS NOT NULL;
 CREATE INDEX runs_of_parent ON runs (parent) WHERE parent IS NOT NULL;
+CREATE INDEX runs_accepted ON runs (name_id, branch, created_at, id) WHERE acceptance IS NOT NULL;
+CREATE INDEX runs_accepted_explicitly ON runs (name_id, branch, created_at)
+    WHERE acceptance = 'explicit';
 
 CREATE TABLE deleted_runs (                 -- so that they stay away
     uuid       text COLLATE "C" PRIMARY KEY,
@@ -193,13 +199,13 @@ CREATE TABLE graphs (
 );
 
 -- Who may write need not be allowed to create tables: this is run with the rights of its owner.
-CREATE FUNCTION add_partitions(last_run_id bigint) RETURNS void
+CREATE FUNCTION add_partitions(first_run_id bigint, last_run_id bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = sgtrack, pg_temp AS $$
 DECLARE
     parent text;
     number bigint;
 BEGIN
-    FOR number IN 0 .. last_run_id / {RUNS_A_PARTITION} + 1 LOOP
+    FOR number IN first_run_id / {RUNS_A_PARTITION} .. last_run_id / {RUNS_A_PARTITION} + 1 LOOP
         FOREACH parent IN ARRAY ARRAY['series', 'chunks'] LOOP
             CONTINUE WHEN to_regclass(format('sgtrack.%I', parent || '_' || number)) IS NOT NULL;
             PERFORM pg_advisory_xact_lock({_LOCK});
@@ -211,7 +217,22 @@ BEGIN
     END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION add_partitions FROM PUBLIC;
-SELECT add_partitions(0);
+
+-- What is pushed while it is deleted is deleted: pushes and this wait for each other.
+CREATE FUNCTION delete_runs(uuids text[]) RETURNS bigint
+LANGUAGE plpgsql SET search_path = sgtrack, pg_temp AS $$
+DECLARE
+    n bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock({DELETIONS});
+    INSERT INTO deleted_runs (uuid) SELECT DISTINCT unnest(uuids) ON CONFLICT DO NOTHING;
+    WITH gone AS (DELETE FROM runs WHERE uuid = ANY(uuids) RETURNING experiment_id),
+         noted AS (UPDATE experiments SET n_changes = n_changes + 1
+                   WHERE id IN (SELECT experiment_id FROM gone))
+    SELECT count(*) INTO n FROM gone;
+    RETURN n;
+END $$;
+SELECT add_partitions(0, 0);
 """  # noqa: S608  # numbers of ours
 
 _MIGRATIONS = (("the first schema", _FIRST),)
@@ -228,16 +249,50 @@ def version_of(connection: Connection[Any]) -> int:
     return int(row[0] or 0) if row else 0
 
 
-def check_readable(connection: Connection[Any], address: Address) -> None:
-    """Make sure that a store is there, and of a version we know.
+def check_known(connection: Connection[Any], address: Address) -> int:
+    """Make sure that what is there is a store of a version we know; returns that, 0 for none.
 
     Raises:
         NewerSchemaError: a newer version of this library wrote it.
-        StoreError: there is none, or it waits to be brought to our version.
+        NotAnExperimentError: there is a schema of our name that is none of ours.
+        StoreError: it cannot be read.
     """
     with address.translated("cannot be read"):
-        version = version_of(connection)
-    _refuse_newer(version, address)
+        row = connection.execute(_WHAT_IS_THERE).fetchone()
+        is_taken, is_ours = row or (False, False)
+        version = version_of(connection) if is_ours else 0
+    if is_taken and version == 0:
+        raise NotAnExperimentError(
+            f"{address} has a schema sgtrack that is none of pytest-sgtrack's; give it a database"
+            " of its own"
+        )
+    if version > SCHEMA_VERSION:
+        raise NewerSchemaError(
+            f"{address} has schema version {version}; this version of pytest-sgtrack knows up to"
+            f" {SCHEMA_VERSION}: upgrade it to use this store"
+        )
+    return version
+
+
+# By the catalogue, which everybody may read.
+_WHAT_IS_THERE = """
+    SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'sgtrack'),
+           (SELECT count(*) = 3 FROM pg_namespace AS n
+              JOIN pg_class AS c ON c.relnamespace = n.oid
+              JOIN pg_attribute AS a ON a.attrelid = c.oid
+              WHERE n.nspname = 'sgtrack' AND (c.relname, a.attname) IN
+                (('migrations', 'version'), ('runs', 'uuid'), ('chunks', 'wall_times')))
+"""
+
+
+def check_readable(connection: Connection[Any], address: Address) -> None:
+    """Make sure that a store is there, and of our version.
+
+    Raises:
+        NewerSchemaError, NotAnExperimentError: as `check_known`.
+        StoreError: there is none, or it waits to be brought to our version.
+    """
+    version = check_known(connection, address)
     if version == 0:
         raise StoreError(f"{address} holds no store yet; `sgtrack push --store URL` creates it")
     if version < SCHEMA_VERSION:
@@ -253,17 +308,14 @@ def migrate(connection: Connection[Any], address: Address) -> None:
     Each step is committed together with the note that it was taken.
 
     Raises:
-        NewerSchemaError: a newer version of this library wrote it; it is left untouched.
+        NewerSchemaError, NotAnExperimentError: as `check_known`; it is left untouched.
         StoreError: we may not create or change it.
     """
-    with address.translated("cannot be read"):
-        version = version_of(connection)
-    _refuse_newer(version, address)
-    if version == SCHEMA_VERSION:
+    if check_known(connection, address) == SCHEMA_VERSION:
         return
     problem = (
-        "cannot be brought to schema version"
-        f" {SCHEMA_VERSION}; push once as a role that may, see docs/store.md"
+        f"cannot be brought to schema version {SCHEMA_VERSION}; push once as a role that may, see"
+        " docs/store.md"
     )
     with address.translated(problem):
         for number, (name, script) in enumerate(_MIGRATIONS, 1):
@@ -275,11 +327,3 @@ def migrate(connection: Connection[Any], address: Address) -> None:
                 connection.execute(
                     "INSERT INTO sgtrack.migrations (version, name) VALUES (%s, %s)", (number, name)
                 )
-
-
-def _refuse_newer(version: int, address: Address) -> None:
-    if version > SCHEMA_VERSION:
-        raise NewerSchemaError(
-            f"{address} has schema version {version}; this version of pytest-sgtrack knows up to"
-            f" {SCHEMA_VERSION}: upgrade it to use this store"
-        )

@@ -34,12 +34,14 @@ class Point(NamedTuple):
         value: None where it has none.
         before: of the run before it that has one.
         is_accepted: whether the test's baseline holds this very summary.
+        n_non_finite: how many of its records are not finite.
     """
 
     run: RunInfo
     value: float | None
     before: float | None
     is_accepted: bool
+    n_non_finite: int
 
 
 class History(NamedTuple):
@@ -142,7 +144,8 @@ def points_of(
         value = metric.of(of_run)
         summary = of_run.get(metric.name)
         is_accepted = summary is not None and (run.run_id, metric.name, identity(summary)) in held
-        points.append(Point(run, value, before, is_accepted))
+        n_non_finite = 0 if summary is None else summary.n_nan + summary.n_inf
+        points.append(Point(run, value, before, is_accepted, n_non_finite))
         before = before if value is None else value
     return points
 
@@ -153,14 +156,15 @@ def plain_history(found: History) -> dict[str, Any]:
         {
             "metric": metric.name,
             "statistic": metric.statistic,
-            "runs": [_plain(point) for point in of_metric],
+            "runs": [plain_point(point) for point in of_metric],
         }
         for metric, of_metric in found.points.items()
     ]
     return {"test": found.test, "metrics": plain, "n_left_out": found.n_left_out}
 
 
-def _plain(point: Point) -> dict[str, Any]:
+def plain_point(point: Point) -> dict[str, Any]:
+    """Return what a metric came to in a run as JSON has it."""
     run = point.run
     return {
         "run_id": run.run_id,

@@ -1,6 +1,7 @@
 """Baselines and the decision whether a run got worse than its own."""
 
 from tracking.regression.baseline import (
+    STORE,
     Entry,
     accepted_entry,
     baseline_path,
@@ -11,6 +12,7 @@ from tracking.regression.baseline import (
     matching_samples,
     parse_baseline,
     save_baseline,
+    seen_from,
     updated_entry,
 )
 from tracking.regression.checks import NOT_IN_BASELINE, SEVERITY, Check, Comparison, worst
@@ -24,6 +26,14 @@ from tracking.regression.comparison import (
 from tracking.regression.direction import infer_direction
 from tracking.regression.graph_rules import GRAPH_MODES, compare_graphs, nearest
 from tracking.regression.graph_sample import GraphSample, graph_name
+from tracking.regression.history import (
+    Acceptance,
+    HistoryEntry,
+    acceptance_of,
+    history_entry,
+    origins_of,
+    sample_as_text,
+)
 from tracking.regression.pending import (
     Kind,
     Pending,
@@ -58,12 +68,15 @@ __all__ = [
     "N_FRESH",
     "SETTING_NAMES",
     "SEVERITY",
+    "STORE",
+    "Acceptance",
     "Check",
     "Compared",
     "Comparison",
     "Context",
     "Entry",
     "GraphSample",
+    "HistoryEntry",
     "Kind",
     "MetricSettings",
     "Patterns",
@@ -72,6 +85,7 @@ __all__ = [
     "Proposal",
     "Sample",
     "accept_command",
+    "acceptance_of",
     "accepted_entry",
     "baseline_path",
     "check_as_plain",
@@ -85,6 +99,7 @@ __all__ = [
     "find_baselines",
     "graph_name",
     "has_scipy",
+    "history_entry",
     "infer_direction",
     "kinds_of",
     "load_baseline",
@@ -92,14 +107,17 @@ __all__ = [
     "matching_samples",
     "nearest",
     "needs_decision",
+    "origins_of",
     "parse_baseline",
     "parse_comparison",
     "pending_path",
     "propose_tolerance",
     "read_patterns",
     "said_of",
+    "sample_as_text",
     "save_baseline",
     "save_pending",
+    "seen_from",
     "updated_entry",
     "worst",
 ]

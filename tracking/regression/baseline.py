@@ -62,6 +62,9 @@ FORMAT_VERSION = 2
 FOLDER = "__baselines__"
 """Name of the folder beside a test module that holds its baseline."""
 
+STORE = "store:"
+"""What a baseline begins with that is no file but the history of a branch, as `store:main`."""
+
 _NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages"})
 
 
@@ -93,6 +96,15 @@ def baseline_path(test_file: Path) -> Path:
     """
     name = test_file.stem if test_file.suffix == ".py" else test_file.name
     return test_file.parent / FOLDER / f"{name}.json"
+
+
+def seen_from(baseline: str, folder: str | os.PathLike[str] = ".") -> str:
+    """Return what to call a baseline in a folder: a file by its way from there.
+
+    >>> seen_from("store:main"), seen_from("/a/b.json", "/a/c")
+    ('store:main', '../b.json')
+    """
+    return baseline if baseline.startswith(STORE) else os.path.relpath(baseline, folder)
 
 
 def find_baselines(root: Path) -> list[Path]:

@@ -4,7 +4,8 @@
      "action": "fail", "n_samples": 1, "notes": [],
      "checks": [{"metric": "loss", "statistic": "tail", "verdict": "regressed", ...}]}
 
-Of a check what is None or empty is left out.
+Of a check what is None or empty is left out. Where runs are a baseline for later ones, "sample" is
+the text of what this one recorded, and "accepted" says that it was accepted whatever the verdict.
 """
 
 from __future__ import annotations
@@ -29,10 +30,14 @@ class Compared:
     Attributes:
         checks: what was compared.
         action: what the verdict did to the test: pass, show, warn or fail.
-        baseline: the baseline file, as seen from the folder of the experiment.
+        baseline: the baseline file, as seen from the folder of the experiment; or
+            `baseline.STORE` and a branch.
         key: name of the test in it.
         n_samples: how many samples it had of the test.
         notes: what else a reader has to know, a line each.
+        sample: what the run recorded, as `history.sample_as_text` gives it; empty where no later
+            run is compared with it.
+        is_accepted: whether it was accepted whatever the verdict.
     """
 
     checks: tuple[Check, ...]
@@ -41,6 +46,8 @@ class Compared:
     key: str
     n_samples: int = 0
     notes: tuple[str, ...] = ()
+    sample: str = ""
+    is_accepted: bool = False
 
 
 def dump_comparison(compared: Compared) -> str:
@@ -53,6 +60,8 @@ def dump_comparison(compared: Compared) -> str:
         "n_samples": compared.n_samples,
         "notes": compared.notes,
         "checks": [check_as_plain(check) for check in compared.checks],
+        **({"sample": compared.sample} if compared.sample else {}),
+        **({"accepted": True} if compared.is_accepted else {}),
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -74,6 +83,8 @@ def parse_comparison(text: str) -> Compared:
             key=content["key"],
             n_samples=content["n_samples"],
             notes=tuple(content["notes"]),
+            sample=content.get("sample", ""),
+            is_accepted=content.get("accepted", False),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"no comparison: {error!r}") from error

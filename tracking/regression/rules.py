@@ -29,7 +29,14 @@ from tracking.regression.checks import (
     scaled,
     worst,
 )
-from tracking.regression.sampling import MIN_SAMPLES, SampleTest, confirm, screen
+from tracking.regression.sampling import (
+    MIN_SAMPLES,
+    SampleTest,
+    confirm,
+    confirm_alpha,
+    predict,
+    screen,
+)
 from tracking.regression.student import has_scipy
 
 if TYPE_CHECKING:
@@ -49,12 +56,14 @@ class Context:
             process: they share the session's rate of false reds.
         fresh: what runs of fresh seeds gave, to confirm a suspect; none before it is one.
         origin: the sample that drift is measured from; None where that is of another variant.
+        first: samples that drift is measured from by their spread, where history has them.
     """
 
     seed: int | None = None
     n_checks: int = 1
     fresh: Sequence[Mapping[str, Summary]] = ()
     origin: Sample | None = None
+    first: Sequence[Sample] = ()
 
 
 @dataclass(frozen=True)
@@ -300,7 +309,9 @@ def _check_drift(case: _Case, now: float, baseline: float) -> Check | None:
     if origin is None or origin.seed != case.context.seed or case.metric not in origin.metrics:
         return None
     first: float | None = getattr(origin.metrics[case.metric], case.statistic)
-    if not is_finite(first) or first in case.values_of(case.references):
+    # What a file holds was accepted one by one; of a history nobody has looked at the sum.
+    is_sample = first in case.values_of(case.references) and not case.context.first
+    if not is_finite(first) or is_sample:
         return None
     is_crossed = _tolerated(case, now, first) is Verdict.REGRESSED
     if not is_crossed or _tolerated(case, baseline, first) is Verdict.REGRESSED:
@@ -340,7 +351,36 @@ def _check_samples(case: _Case, now: float) -> tuple[Check, bool]:
         detectable=found.detectable,
         warning=warning,
     )
+    if verdict is Verdict.WITHIN:
+        check = _check_drift_of_samples(case, now) or check
     return check, is_suspect and not fresh
+
+
+def _check_drift_of_samples(case: _Case, now: float) -> Check | None:
+    """Return a check where runs that each passed have drifted away from the first; else None.
+
+    All of them together are compared with the first ones, as runs of fresh seeds are with samples;
+    what counts is an effect beyond the metric's tolerance.
+    """
+    summaries = [
+        one.metrics[case.metric] for one in case.context.first if case.metric in one.metrics
+    ]
+    first = [value for value in case.values_of(summaries) if is_finite(value)]
+    if len(first) < MIN_SAMPLES:
+        return None
+    recent = [*case.sampled, now]
+    alpha = confirm_alpha(case.context.n_checks, len(first))
+    found = predict(first, recent, case.direction, alpha, case.chosen.rel, case.chosen.abs)
+    if not found.is_significant_worse:
+        return None
+    message = (
+        f"{case.metric}: {case.statistic} went {from_to(found.centre, found.current)} since the"
+        f" first runs, in steps that were green one by one; {_wish(case.direction)}, allowance"
+        f" {number_text(found.allowance)}"
+    )
+    return case.check(
+        Verdict.REGRESSED, found.centre, found.allowance, message, detectable=found.detectable
+    )
 
 
 def _confirmed(case: _Case, fresh: Sequence[Mapping[str, Summary]]) -> tuple[bool, str]:

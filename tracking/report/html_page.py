@@ -45,10 +45,18 @@ _MARKUP = re.compile("[<>&\u2028\u2029]")
 
 
 def render(data: ReportData) -> str:
-    """Return a report as an HTML document for a browser, also opened from disk without a network.
+    """Return a report as an HTML document; see `page`."""
+    return page(json_report.dump(data))
+
+
+def page(document: str) -> str:
+    """Return JSON as an HTML document for a browser, also opened from disk without a network.
 
     Its content security policy lets the page load nothing and run only its own script, whatever
-    the names and texts of the report hold.
+    names and texts the JSON holds.
+
+    Args:
+        document: what the page knows how to show, by its `format`.
 
     Raises:
         MissingDependencyError: the package was installed without the page.
@@ -58,8 +66,8 @@ def render(data: ReportData) -> str:
         f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}';"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
-    document = _MARKUP.sub(lambda found: f"\\u{ord(found[0]):04x}", json_report.dump(data))
-    return _PAGE.format(policy=policy, style=style, data=document, script=script)
+    shown = _MARKUP.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return _PAGE.format(policy=policy, style=style, data=shown, script=script)
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracking.regression import SEVERITY
 from tracking.report.curve import sparkline
+from tracking.report.escaping import code, escaped, row
 from tracking.report.words import (
     CHECK_HEADERS,
     changes_text,
@@ -39,12 +40,6 @@ _CHECK_ALIGNS = ("---", "---", "--:", "--:", "--:", "--:", "---")
 _OF_CHECK = slice(5)
 _HEADERS = ("verdict", "test", *CHECK_HEADERS[_OF_CHECK], "trend")
 _ALIGNS = ("---", "---", *_CHECK_ALIGNS[_OF_CHECK], "---")
-
-# An underscore inside a word is no markup; what begins a text could begin a block.
-_SPECIAL = r"[\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=www)\."
-_IN_CODE = re.compile(_SPECIAL)
-_BLOCK_START = r"\A(?:[-+=](?![^-+=\s])|\d+[.)](?!\S)|\s)"
-_IN_TEXT = re.compile(rf"{_BLOCK_START}|{_SPECIAL}|[@#]")
 
 
 class _Item(NamedTuple):
@@ -83,12 +78,12 @@ def _items(data: ReportData) -> list[_Item]:
     """Return what may be left out, beginning with what would be missed most."""
     return [
         *(_Item("death", _death_line(death)) for death in data.deaths),
-        *(_Item("problem", f"- {_text(problem)}") for problem in data.problems),
-        *(_Item("notice", f"- {_text(notice)}") for notice in data.notices),
+        *(_Item("problem", f"- {escaped(problem)}") for problem in data.problems),
+        *(_Item("notice", f"- {escaped(notice)}") for notice in data.notices),
         *(_Item("notice", _unused_line(*unused)) for unused in data.unused.items()),
         *(_Item("suggestion", _to_copy(*suggestion)) for suggestion in data.suggestions),
         *(
-            _Item("test", _row(_test_cells(test)), _details(test) if test.action == "fail" else "")
+            _Item("test", row(_test_cells(test)), _details(test) if test.action == "fail" else "")
             for test in data.by_severity()
             if is_worth_a_look(test)
         ),
@@ -102,7 +97,7 @@ def _page(data: ReportData, items: Sequence[_Item], n_kept: int) -> str:
     counted = "; ".join(sentence for sentence, _ in counts_text(data)) or "nothing compared"
     beside = [item.text for kind in ("death", "problem", "notice") for item in kept(kind)]
     tests = kept("test")
-    table = [_row(_HEADERS), _row(_ALIGNS), *(item.text for item in tests)]
+    table = [row(_HEADERS), row(_ALIGNS), *(item.text for item in tests)]
     left_out = Counter(item.kind for item in items[n_kept:])
     counts = ", ".join(count_of(n, kind) for kind, n in left_out.items())
     blocks = [
@@ -117,22 +112,22 @@ def _page(data: ReportData, items: Sequence[_Item], n_kept: int) -> str:
 
 
 def _death_line(death: Death) -> str:
-    last = f" - last records: {_text(death.last_records)}" if death.last_records else ""
-    return f"- {_text(death.ended_by)} {_code(death.nodeid)}{last}"
+    last = f" - last records: {escaped(death.last_records)}" if death.last_records else ""
+    return f"- {escaped(death.ended_by)} {code(death.nodeid)}{last}"
 
 
 def _unused_line(name: str, keys: Sequence[str]) -> str:
-    shown = [*map(_code, keys[:_LISTED]), *(["..."] if len(keys) > _LISTED else [])]
-    return f"- {_code(name)} has entries without a test: {', '.join(shown)}"
+    shown = [*map(code, keys[:_LISTED]), *(["..."] if len(keys) > _LISTED else [])]
+    return f"- {code(name)} has entries without a test: {', '.join(shown)}"
 
 
 def _test_cells(test: TestReport) -> Iterator[str]:
     """Yield the cells of a test: of its checks the deciding one."""
     yield verdict_text(test)
-    yield _code(test.nodeid)
+    yield code(test.nodeid)
     check = test.deciding_check
     yield from _check_cells(check)[_OF_CHECK] if check else [""] * len(CHECK_HEADERS[_OF_CHECK])
-    yield _code(_trend(test, check.metric) if check else "")
+    yield code(_trend(test, check.metric) if check else "")
 
 
 def _trend(test: TestReport, metric: str) -> str:
@@ -148,7 +143,7 @@ def _trend(test: TestReport, metric: str) -> str:
 def _details(test: TestReport) -> str:
     run = test.run
     blocks = [
-        f"<details>\n<summary>{verdict_text(test)} {_code(test.nodeid)}</summary>",
+        f"<details>\n<summary>{verdict_text(test)} {code(test.nodeid)}</summary>",
         _list(findings(test)),
         _checks(test.checks),
         _titled_list("Config:", changes_text(run.config_changes if run else ())),
@@ -171,16 +166,12 @@ def _checks(checks: Iterable[Check]) -> str:
     rows = [CHECK_HEADERS, _CHECK_ALIGNS, *map(_check_cells, shown)]
     n_more = len(numbers) - len(shown)
     more = f"\n\n... and {count_of(n_more, 'milder check')}" if n_more else ""
-    return "\n".join(map(_row, rows)) + more
+    return "\n".join(map(row, rows)) + more
 
 
 def _check_cells(check: Check) -> list[str]:
     metric, *others = check_cells(check)
-    return [_code(metric), *map(_text, others)]
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return [code(metric), *map(escaped, others)]
 
 
 def _titled_list(title: str, texts: Sequence[str]) -> str:
@@ -188,25 +179,11 @@ def _titled_list(title: str, texts: Sequence[str]) -> str:
 
 
 def _list(texts: Iterable[str]) -> str:
-    return "\n".join(f"- {_text(text)}" for text in texts)
+    return "\n".join(f"- {escaped(text)}" for text in texts)
 
 
 def _to_copy(purpose: str, command: str) -> str:
     shown = printable(command)
     longest = max(map(len, re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{_text(purpose)}:\n\n{fence}\n{shown}\n{fence}"
-
-
-def _code(text: str) -> str:
-    return f"<code>{_IN_CODE.sub(_harmless, printable(text))}</code>" if text else ""
-
-
-def _text(text: str) -> str:
-    return _IN_TEXT.sub(_harmless, printable(text))
-
-
-def _harmless(found: re.Match[str]) -> str:
-    if found[0] in "@#":
-        return f"{found[0]}&#8203;"
-    return "".join(f"&#{ord(char)};" for char in found[0])
+    return f"{escaped(purpose)}:\n\n{fence}\n{shown}\n{fence}"

@@ -335,8 +335,34 @@ def diff_of(a, b, **parts):
     }
 
 
-def history_of(test, runs, metrics=("loss",), n_left_out=0, problems=()):
-    """What /api/history says: `runs` are dicts of what their points say."""
+def change_of(before, after, **changes):
+    """What is said of a change between the runs of two numbers."""
+    change = {
+        "kind": "level",
+        "effect": "worse",
+        "before": 1.0,
+        "after": 1.25,
+        "relative_change": 0.25,
+        "n_before": before,
+        "n_after": 2,
+        "significance": 0.002,
+        "last_before": {"run_id": before, "commit": f"{before:040x}", "is_dirty": False},
+        "first_after": {"run_id": after, "commit": f"{after:040x}", "is_dirty": True},
+    }
+    return change | changes
+
+
+def history_of(test, runs, metrics=("loss",), n_left_out=0, problems=(), **found):
+    """What /api/history says: `runs` say what their points do, `found` what each metric does."""
+    unmoved = {
+        "direction": "lower",
+        "n": len(runs),
+        "n_non_finite": 0,
+        "is_too_short": False,
+        "levels": [],
+        "changes": [],
+        "drift": None,
+    }
     points = [
         {
             "run_id": k + 1,
@@ -356,7 +382,10 @@ def history_of(test, runs, metrics=("loss",), n_left_out=0, problems=()):
     return {
         "database": "pytest.db",
         "test": test,
-        "metrics": [{"metric": one, "statistic": "tail", "runs": points} for one in metrics],
+        "metrics": [
+            {"metric": one, "statistic": "tail", "runs": points, **unmoved, **found}
+            for one in metrics
+        ],
         "n_left_out": n_left_out,
         "problems": list(problems),
     }
@@ -386,7 +415,12 @@ def media_of(number, name="layer0"):
 def answers():
     """Makes what the server says beside lists and curves."""
     return SimpleNamespace(
-        details=details_of, diff=diff_of, history=history_of, hparams=hparams_of, media=media_of
+        change=change_of,
+        details=details_of,
+        diff=diff_of,
+        history=history_of,
+        hparams=hparams_of,
+        media=media_of,
     )
 
 

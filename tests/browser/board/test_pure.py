@@ -359,6 +359,32 @@ def test_accepted_runs_make_a_band_and_runs_without_a_value_a_gap(pure):
     assert [one["x"] for one in by_time["points"]] == pytest.approx([k * k / 16 for k in range(5)])
 
 
+def test_levels_meet_where_the_metric_moved(pure):
+    pasts = [
+        {"run_id": 10 * k, "created_at": k, "value": value, "is_accepted": False}
+        for k, value in enumerate([1.0, 1.0, None, 3.0, 3.0])
+    ]
+    ends = {"last_before": {"run_id": 10}, "first_after": {"run_id": 30}}
+    found = {
+        "levels": [
+            {"first_run": 0, "last_run": 10, "value": 1.0},
+            {"first_run": 30, "last_run": 40, "value": 3.0},
+        ],
+        "changes": [{"effect": "worse", **ends}, {"effect": "small", **ends}],
+    }
+    expression = "(({levels, moves, points}) => ({levels, moves, points}))"
+    places = pure("history_chart", f"{expression}(m.historyPlaces(...args))", pasts, False, found)
+    assert [(one["from"], one["to"]) for one in places["levels"]] == [(0, 0.5), (0.5, 1)]
+    assert [one["y"] for one in places["levels"]] == [
+        places["points"][0]["y"],
+        places["points"][4]["y"],
+    ]
+    assert [one["x"] for one in places["moves"]] == [0.5]
+    alone = found | {"levels": found["levels"][:1], "changes": []}
+    places = pure("history_chart", f"{expression}(m.historyPlaces(...args))", pasts, False, alone)
+    assert (places["levels"], places["moves"]) == ([], [])
+
+
 def test_a_picker_finds_what_holds_all_words(pure):
     choices = [{"text": "test_adam", "note": "red"}, {"text": "test_sgd", "note": "green"}]
     found = pure("picker", "m.fitting(args[0], 'RED test').map(({text}) => text)", choices)

@@ -82,7 +82,10 @@ def test_hostile_names_stay_text_in_every_view(open_board, board, answers, addre
         board.add(HOSTILE, config={HOSTILE: HOSTILE, "y": 1}, curves={HOSTILE: [3.0, 2.0, 1.0]})
     runs = [run for run, _ in board.experiments["pytest.db"].values()]
     board.said["/api/hparams"] = answers.hparams(board)
-    board.said["/api/history"] = answers.history(HOSTILE, [{}, {}], metrics=[HOSTILE])
+    change = answers.change(1, 2)
+    change["first_after"]["commit"] = HOSTILE
+    found = {"changes": [change], "metrics": [HOSTILE]}
+    board.said["/api/history"] = answers.history(HOSTILE, [{}, {}], **found)
     board.said["/api/diff"] = answers.diff(
         *runs,
         metrics=[(HOSTILE, "tail", 1, 2)],
@@ -407,6 +410,57 @@ def test_a_history_marks_verdicts_and_accepted_runs_and_opens_them(open_view):
     points.nth(2).locator(".mark").click()
     page.locator("#test-title").wait_for()
     assert "run=3" in page.url
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 380)])
+def test_a_history_shows_its_levels_and_where_it_moved_and_tells_it_in_words(
+    open_view, full_board, answers, serious_findings, scheme, width
+):
+    levels = [(1, 3, 1.0), (4, 6, 1.25), (7, 8, 1.3)]
+    before = {"run_id": 3, "commit": None, "is_dirty": None}
+    full_board.said["/api/history"] = answers.history(
+        "tests/models/test_transformer.py::TestTiny",
+        [{"value": 1 + 0.05 * k} for k in range(8)],
+        levels=[{"first_run": a, "last_run": b, "value": v, "n": 3} for a, b, v in levels],
+        changes=[
+            answers.change(3, 4),
+            answers.change(5, 6, effect="small", relative_change=0.001),
+            answers.change(6, 7, kind="non_finite", significance=None),
+        ],
+        drift={
+            "effect": "better",
+            "before": 1.25,
+            "after": 1.0,
+            "relative_change": -0.2,
+            "n_steps": 4,
+            "began_after": before,
+            "last_step": before,
+        },
+    )
+    page = open_view("history", color_scheme=scheme, width=width)
+    moves, levels = page.locator(".history .move"), page.locator(".history .level")
+    assert [one.get_attribute("class") for one in moves.all()] == ["move tone-fail"] * 2
+    said = "worse +25 % between run 3 (000000000) and run 4 (000000000-dirty)"
+    assert moves.first.locator("title").text_content() == said
+    assert said in page.locator("svg.history").get_attribute("aria-label")
+    assert levels.count() == 3
+    heights = [float(one.get_attribute("y1")) for one in levels.all()]
+    assert heights == sorted(heights, reverse=True)
+    ends = [float(one.get_attribute("x2")) for one in levels.all()]
+    starts = [float(one.get_attribute("x1")) for one in levels.all()]
+    assert ends[:-1] == pytest.approx(starts[1:])
+    assert ends[0] == pytest.approx(float(moves.first.locator("line").get_attribute("x1")))
+    lines = [" ".join(one.split()) for one in page.locator(".changes li").all_inner_texts()]
+    values, no_values = "worse +25 % 1 → 1.25 between run", "not finite between run"
+    assert lines == [
+        f"{values} 3 (000000000) and run 4 (000000000-dirty), 3 and 2 runs, p 0.002",
+        f"{no_values} 6 (000000000) and run 7 (000000000-dirty)",
+        "better by small steps \u221220 % 1.25 → 1 in 4 steps since run 3",
+    ]
+    assert serious_findings(page) == []
+    page.locator(".changes a").nth(1).click()
+    page.locator("#test-title").wait_for()
+    assert "run=4" in page.url
 
 
 @pytest.mark.usefixtures("full_board")

@@ -1,8 +1,9 @@
 // A test across its runs: what its metrics came to, what was accepted, how it was judged.
 
-import { el, name, replace } from "./dom.js";
+import { aboutText, changesList, metricHead } from "./changes.js";
+import { el, replace } from "./dom.js";
 import { count, counted, nodeidParts, number, when } from "./format.js";
-import { acceptedText, historyChart } from "./history_chart.js";
+import { acceptedText, historyChart, pastOf } from "./history_chart.js";
 import { createLoader, throttled } from "./loading.js";
 import { picker } from "./picker.js";
 import { table } from "./table.js";
@@ -51,13 +52,15 @@ function create({ store, api, live, runs, trouble, signal }) {
     );
   }
 
-  function metricCard({ metric, statistic, runs: points }) {
+  function metricCard(found) {
+    const { metric, statistic, runs: points } = found;
     const pasts = points.map(pastOf);
     const picture = el("div", { class: "history-host" });
-    pictures.set(picture, (width) => historyChart({ pasts, isByTime: isByTime(), width, label: `${statistic} of ${metric}`, onOpen: open }));
+    pictures.set(picture, (width) => historyChart({ pasts, found, isByTime: isByTime(), width, label: `${statistic} of ${metric}`, onOpen: open }));
     sizes.observe(picture);
-    const said = [counted(pasts.filter((past) => past.value !== null).length, "run"), acceptedText(pasts)].filter(Boolean).join(" · ");
-    return el("article", { class: "card" }, el("div", { class: "card-head" }, el("h3", {}, name(metric)), el("span", { class: "muted" }, statistic), el("span", { class: "muted" }, said)), picture);
+    const said = [counted(pasts.filter((past) => past.value !== null).length, "run"), acceptedText(pasts), aboutText(found)].filter(Boolean).join(" · ");
+    const linkTo = (run) => store.address({ view: "run", run: String(run.run_id) });
+    return el("article", { class: "card" }, metricHead(found, said), picture, changesList(found, linkTo));
   }
 
   const pictures = new WeakMap();
@@ -115,10 +118,6 @@ export function testChoices(all) {
     const [path, last] = nodeidParts(test);
     return { id: test, text: last, note: [path.replace(/::$/, ""), counted(of.length, "run")].filter(Boolean).join(" · ") };
   });
-}
-
-function pastOf({ started_at: created, ...point }) {
-  return { ...point, created_at: created };
 }
 
 function runsTable(metrics, store) {
