@@ -267,18 +267,18 @@ def test_no_transaction_is_left_open_and_connections_are_few(own, dashboard):
     assert {state for (state,) in states} == {"idle"}
 
 
-def test_the_command_serves_a_store(world):
-    with serving(world.root / "experiments", "--store", world.url) as served:
+def test_the_command_serves_a_store(forks, world):
+    with serving(forks, world.root / "experiments", "--store", world.url) as served:
         assert served.get("/api/list").json()["n"] == 11
         with psycopg.connect(world.url) as connection:
             query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
             assert connection.execute(query, ("pytest-sgtrack",)).fetchone()[0] >= 1
 
 
-def test_the_command_says_that_the_store_is_away_and_waits(tmp_path):
+def test_the_command_says_that_the_store_is_away_and_waits(forks, tmp_path):
     away = f"postgresql://u:{quote(PASSWORD)}@127.0.0.1:1/none"
-    with serving(tmp_path, "--store", away) as served:
+    with serving(forks, tmp_path, "--store", away) as served:
         answer = served.get("/api/databases")
         assert (answer.status_code, PASSWORD in answer.text) == (503, False)
-    with pytest.raises(AssertionError, match="no URL"), serving(tmp_path, "--store", "none"):
+    with pytest.raises(AssertionError, match="no URL"), serving(forks, tmp_path, "--store", "none"):
         pass
