@@ -198,6 +198,14 @@ CREATE TABLE graphs (
     UNIQUE (run_id, place)
 );
 
+-- By the catalogue's own table: `to_regclass` remembers that there was none, also after somebody
+-- who was waited for has made it.
+CREATE FUNCTION has_table(name text) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = sgtrack, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_class
+                   WHERE relname = name AND relnamespace = 'sgtrack'::regnamespace)
+$$;
+
 -- Who may write need not be allowed to create tables: this is run with the rights of its owner.
 CREATE FUNCTION add_partitions(first_run_id bigint, last_run_id bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = sgtrack, pg_temp AS $$
@@ -207,9 +215,9 @@ DECLARE
 BEGIN
     FOR number IN first_run_id / {RUNS_A_PARTITION} .. last_run_id / {RUNS_A_PARTITION} + 1 LOOP
         FOREACH parent IN ARRAY ARRAY['series', 'chunks'] LOOP
-            CONTINUE WHEN to_regclass(format('sgtrack.%I', parent || '_' || number)) IS NOT NULL;
+            CONTINUE WHEN has_table(parent || '_' || number);
             PERFORM pg_advisory_xact_lock({_LOCK});
-            CONTINUE WHEN to_regclass(format('sgtrack.%I', parent || '_' || number)) IS NOT NULL;
+            CONTINUE WHEN has_table(parent || '_' || number);
             EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
                 parent || '_' || number, parent, number * {RUNS_A_PARTITION},
                 (number + 1) * {RUNS_A_PARTITION});
