@@ -38,7 +38,8 @@ def hover(until):
 
     def hover(one, share, y=0.5):
         over = one.locator(".u-over")
-        box = over.bounding_box()
+        while (box := over.bounding_box()) is None:  # it is being drawn anew
+            over.wait_for()
         over.hover(position={"x": box["width"] * share, "y": box["height"] * y})
         until(one.page, lambda: one.locator(".tip").is_visible())
         return [line.split("\n") for line in one.locator(".tip > div").all_inner_texts()]
