@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tracking import ExperimentDBManager
 from tracking.events import RunEnd
-from tracking.experiment_db import new_run
 from tracking.model import encode_number
 from tracking.queries.expressions import Condition, Metric, Order
 from tracking.queries.selection import PROPERTIES, Selection, selected
+from tracking.stored_runs import end_run, new_run
 
 NAMES = ["tests/test_a.py::test_x", "tests/test_a.py::test_X[1]", "tests/b.py::test_ä", "run_1"]
 SESSIONS = [None, "abcd" * 8, "abce" * 8, "1234" * 8]
@@ -66,7 +66,7 @@ def fill(path, runs, uuids_end="0" * 29):
                     db.record(run_id, metric, step, value)
             if run["end"] is not None:
                 with db._db.writing() as connection:
-                    db._end(connection, run_id, run["end"])
+                    end_run(connection, run_id, run["end"])
 
 
 _VALUES_OF = {

@@ -77,7 +77,10 @@ ALLOWED = {
     "events": {"arguments"},
     "experiment_db": {
         *("arguments", "columns", "connection", "errors", "events", "graph", "model"),
-        *("queries.selection", "reading", "records", "schema", "stored_graphs"),
+        *("queries.selection", "reading", "records", "schema", "stored_graphs", "stored_runs"),
+    },
+    "stored_runs": {
+        *("arguments", "events", "model", "queries.selection", "records", "schema"),
     },
     "stored_graphs": {
         *("connection", "errors", "graph", "graph.identity", "graph.overview", "graph.seed"),
@@ -140,7 +143,7 @@ ALLOWED = {
     "importers.rows": {"arguments", "errors", "graph"},
     "importers.store": {
         *("events", "experiment_db", "importers.model", "importers.rows", "model"),
-        "stored_graphs",
+        *("stored_graphs", "stored_runs"),
     },
     "importers.tensorboard": {
         *("errors", "events", "importers.event_file", "importers.model", "importers.pixels"),
@@ -158,8 +161,8 @@ ALLOWED = {
     "graph.model": set(),
     "graph.renumber": set(),
     "tracker": {
-        *("arguments", "bounds", "callbacks", "errors", "events", "experiment_db", "graph.capture"),
-        *("journal", "media", "recorder"),
+        *("arguments", "bounds", "callbacks", "errors", "events", "graph.capture", "journal"),
+        *("media", "recorder", "stored_runs"),
     },
     "graph.adapters.jax": {"errors", "graph.adapters", "graph.builder", "graph.model"},
     "graph.adapters.onnx": {"errors", "graph.adapters", "graph.builder", "graph.model"},
@@ -181,7 +184,7 @@ ALLOWED = {
     "regression.sample": {"errors", "model", "regression.graph_sample", "regression.reviewed_json"},
     "live": {
         *("columns", "connection", "errors", "experiment_db", "journal", "model"),
-        *("queries.selection", "records", "recovery", "snapshot", "summary", "tail"),
+        *("queries.selection", "records", "recovery", "snapshot", "stored_runs", "summary", "tail"),
     },
     "merging": {
         *("arguments", "errors", "filesystem", "merging.pending", "merging.plan"),
@@ -194,6 +197,7 @@ ALLOWED = {
     },
     "merging.store": {
         *("errors", "events", "experiment_db", "journal", "merging.plan", "model", "recovery"),
+        "stored_runs",
     },
     "original_views": set(),
     "queries": set(),
@@ -234,8 +238,8 @@ ALLOWED = {
         *("arguments", "columns", "model", "postgres.chunks", "postgres.runs", "stored_graphs"),
     },
     "postgres.runs": {
-        *("arguments", "connection", "errors", "experiment_db", "postgres.connections"),
-        *("postgres.finding", "postgres.moment", "queries.selection", "reading"),
+        *("arguments", "connection", "errors", "postgres.connections", "postgres.finding"),
+        *("postgres.moment", "queries.selection", "reading", "stored_runs"),
     },
     "postgres.schema": {"errors"},
     "pushing": {

@@ -5,16 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import math
-import os
 import time
 import warnings
 from contextlib import contextmanager
-from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tracking import arguments, records, schema, stored_graphs
+from tracking import arguments, records, schema, stored_graphs, stored_runs
 from tracking.connection import Connection, making_sense
 from tracking.errors import (
     InvalidArgumentError,
@@ -26,10 +24,11 @@ from tracking.errors import (
 from tracking.events import EndedRun, NewRun, RunEnd
 from tracking.graph import check_graph_data
 from tracking.model import RunInfo, Status
-from tracking.queries.selection import NEWEST_FIRST, Page, Selection, selected
+from tracking.queries.selection import Page, Selection, selected
 from tracking.reading import ExperimentReader
 
 if TYPE_CHECKING:
+    import os
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -65,15 +64,6 @@ class Drained(NamedTuple):
     started: Sequence[NewRun] = ()
     ended: Sequence[EndedRun] = ()
     makes_up_runs: bool = False
-
-
-class AbandonedRun(NamedTuple):
-    """A run that was ended because its process had died."""
-
-    run_id: int
-    name: str
-    ended_by: str
-    phase: str | None
 
 
 class Original(NamedTuple):
@@ -158,13 +148,13 @@ class ExperimentDBManager(ExperimentReader):
         Raises:
             InvalidArgumentError: `name` or `config` cannot be stored.
         """
-        return self.insert_run(new_run(name, config))
+        return self.insert_run(stored_runs.new_run(name, config))
 
     def insert_run(self, run: NewRun) -> int:
         """Create a run from checked values. Returns run_id."""
         with self._db.writing() as connection:
-            _store_environments(connection, [run])
-            return _insert_run(connection, run)
+            stored_runs.store_environments(connection, [run])
+            return stored_runs.insert_run(connection, run)
 
     def run_id_of(self, uuid: str) -> int:
         """Return the number of a run.
@@ -173,7 +163,7 @@ class ExperimentDBManager(ExperimentReader):
             RunNotFoundError: it is not here, or was deleted.
         """
         with self._db.reading() as connection:
-            run_id = _run_id_of(connection, uuid)
+            run_id = stored_runs.run_id_of(connection, uuid)
         if run_id is None:
             raise RunNotFoundError(uuid, self.db_path)
         return run_id
@@ -210,21 +200,13 @@ class ExperimentDBManager(ExperimentReader):
                 raise RunStateError(
                     f"run {run_id} ended as {old}; how a run ended does not change (to {new})"
                 )
-            self._end(connection, run_id, RunEnd(new))
-
-    def _end(self, connection: sqlite3.Connection, run_id: int, end: RunEnd) -> bool:
-        cursor = connection.execute(
-            "UPDATE runs SET status = ?, outcome = ?, phase = ?, ended_by = ?, verdict = ?,"
-            " duration_s = ?, comparison = ? WHERE id = ? AND status = 'running'",
-            (*end, run_id),
-        )
-        return cursor.rowcount == 1
+            stored_runs.end_run(connection, run_id, RunEnd(new))
 
     def get_run(self, run_id: int) -> RunInfo | None:
         """Get run metadata; None when there is no such run."""
         number = arguments.checked_id("run_id", run_id)
         with self._db.reading() as connection:
-            row = connection.execute(f"{_SELECT_RUNS} WHERE r.id = ?", (number,)).fetchone()
+            row = connection.execute(f"{stored_runs.SELECT} WHERE r.id = ?", (number,)).fetchone()
         return self._run_info(row) if row else None
 
     def get_all_runs(self) -> list[RunInfo]:
@@ -233,12 +215,13 @@ class ExperimentDBManager(ExperimentReader):
 
     def select_runs(self, asked: Selection) -> Page:
         """Return the runs that are asked for, the newest of them first unless told otherwise."""
-        where, values = _where(asked)
-        is_cut = _is_answered_by_sql(asked)
+        where, values = stored_runs.where(asked)
+        is_cut = stored_runs.is_answered_by_sql(asked)
         limit, offset = (asked.limit, asked.offset) if is_cut else (None, 0)
         with self._db.reading() as connection:
             rows = connection.execute(
-                f"{_SELECT_RUNS} {where} ORDER BY r.created_at DESC, r.id DESC LIMIT ? OFFSET ?",
+                f"{stored_runs.SELECT} {where}"
+                " ORDER BY r.created_at DESC, r.id DESC LIMIT ? OFFSET ?",
                 (*values, -1 if limit is None else limit, offset),
             ).fetchall()
             n = offset + len(rows)
@@ -251,7 +234,7 @@ class ExperimentDBManager(ExperimentReader):
     def _started_inside(self, uuids: Sequence[str]) -> list[RunInfo]:
         with self._db.reading() as connection:
             rows = connection.execute(
-                f"{_SELECT_RUNS} WHERE r.parent IN (SELECT value FROM json_each(?))",  # noqa: S608
+                f"{stored_runs.SELECT} WHERE r.parent IN (SELECT value FROM json_each(?))",  # noqa: S608
                 (json.dumps(list(uuids)),),
             ).fetchall()
         return [self._run_info(row) for row in rows]
@@ -291,7 +274,7 @@ class ExperimentDBManager(ExperimentReader):
     def _run_info(self, row: tuple[Any, ...]) -> RunInfo:
         *of_run, counts = row
         with self._making_sense(f"run {row[0]}"):
-            return run_info(of_run, dict(json.loads(counts)))
+            return stored_runs.run_info(of_run, dict(json.loads(counts)))
 
     def _making_sense(self, what: str) -> AbstractContextManager[None]:
         return making_sense(self.db_path, what)
@@ -307,7 +290,7 @@ class ExperimentDBManager(ExperimentReader):
             connection.execute(
                 "INSERT INTO deleted_runs (uuid) SELECT uuid FROM runs WHERE id = ?", (run_id,)
             )
-            remove_run(connection, run_id)
+            stored_runs.remove_run(connection, run_id)
 
     def compact(self) -> None:
         """Give back to the file system what deleted runs have left free.
@@ -338,13 +321,13 @@ class ExperimentDBManager(ExperimentReader):
     def append(self, drained: Drained, *, is_durable: bool = False) -> None:
         """Store what was drained from a segment, and how far it is, in one transaction."""
         with self._db.writing(is_durable=is_durable) as connection:
-            _store_environments(connection, drained.started)
+            stored_runs.store_environments(connection, drained.started)
             for run in drained.started:
-                _learn_of_run(connection, run)
-            run_id_of = cache(partial(_run_id_of, connection))
+                stored_runs.learn_of_run(connection, run)
+            run_id_of = cache(partial(stored_runs.run_id_of, connection))
             run_id_for_records = run_id_of
             if drained.makes_up_runs:
-                run_id_for_records = cache(partial(_run_id_or_made_up, connection))
+                run_id_for_records = cache(partial(stored_runs.run_id_or_made_up, connection))
             query = "SELECT drained_to FROM segments WHERE writer = ?"
             row = connection.execute(query, (drained.writer,)).fetchone()
             records.insert_batches(
@@ -359,12 +342,12 @@ class ExperimentDBManager(ExperimentReader):
                 run_id = run_id_of(uuid)
                 if run_id is not None:
                     records.store_summaries(connection, run_id, summaries)
-                    self._end(connection, run_id, end)
+                    stored_runs.end_run(connection, run_id, end)
 
-    def abandoned_runs(self, is_alive: Callable[[str], bool]) -> list[AbandonedRun]:
+    def abandoned_runs(self, is_alive: Callable[[str], bool]) -> list[stored_runs.AbandonedRun]:
         """List running runs whose process is dead; `end_abandoned_runs` ends them."""
         with self._db.reading() as connection:
-            return _abandoned(connection, is_alive, lambda _: ("", None))
+            return stored_runs.abandoned(connection, is_alive, lambda _: ("", None))
 
     def integrity_problems(self) -> list[str]:
         """Return what SQLite finds wrong with the database file; nothing when it is sound."""
@@ -390,7 +373,7 @@ class ExperimentDBManager(ExperimentReader):
         self,
         is_alive: Callable[[str], bool],
         last_words: Callable[[str], tuple[str, str | None]],
-    ) -> list[AbandonedRun]:
+    ) -> list[stored_runs.AbandonedRun]:
         """End running runs, as failed, whose process is dead.
 
         Runs of the original name no writer; nobody can tell, so they are left alone.
@@ -405,10 +388,10 @@ class ExperimentDBManager(ExperimentReader):
             if connection.execute(query).fetchone() is None:
                 return []
         with self._db.writing() as connection:
-            abandoned = _abandoned(connection, is_alive, last_words)
+            abandoned = stored_runs.abandoned(connection, is_alive, last_words)
             for run in abandoned:
                 end = RunEnd(Status.FAILED, phase=run.phase, ended_by=run.ended_by)
-                self._end(connection, run.run_id, end)
+                stored_runs.end_run(connection, run.run_id, end)
         return abandoned
 
     def forget_segment(self, writer: str) -> None:
@@ -739,71 +722,6 @@ class ExperimentDBManager(ExperimentReader):
         return row
 
 
-_SELECT_RUNS = """
-    SELECT r.id, r.name, r.created_at, r.status, r.config, r.uuid, r.parent, e.content, r.outcome,
-           r.phase, r.ended_by, r.verdict, r.duration_s, r.session, r.attempt,
-           (SELECT json_group_array(json_array(m.name, s.n)) FROM series AS s
-              JOIN metrics AS m ON m.id = s.metric_id WHERE s.run_id = r.id)
-    FROM runs AS r LEFT JOIN environments AS e ON e.id = r.environment_id
-"""
-
-
-_COLUMNS = ("name", "status", "outcome", "verdict", "ended_by", "session")
-
-
-def _is_answered_by_sql(asked: Selection) -> bool:
-    is_plain = not (asked.name or asked.search or asked.conditions)
-    return is_plain and asked.order == NEWEST_FIRST and asked.wanted.keys() <= {*_COLUMNS}
-
-
-def _where(asked: Selection) -> tuple[str, tuple[object, ...]]:
-    """Return the part of a selection that SQL answers, and the values of its placeholders."""
-    conditions: list[str] = []
-    values: list[object] = []
-    for column in _COLUMNS:
-        if column in asked.wanted:
-            listed = list(asked.wanted[column])
-            # An index knows nothing of what a function makes of a column.
-            of_run = f"coalesce(r.{column}, '')" if "" in listed else f"r.{column}"
-            conditions.append(f"{of_run} IN (SELECT value FROM json_each(?))")  # noqa: S608
-            values.append(json.dumps(listed))
-    if asked.uuid:
-        conditions.append("r.uuid BETWEEN ? AND ? || '~'")  # behind all hexadecimal digits
-        values += (asked.uuid, asked.uuid)
-    if asked.before is not None:
-        conditions.append("(r.created_at, r.id) < (?, ?)")
-        values += asked.before
-    return f"WHERE {' AND '.join(conditions)}" if conditions else "", tuple(values)
-
-
-def new_run(
-    name: str | None,
-    config: Mapping[str, Any] | None,
-    *,
-    parent: str | None = None,
-    environment: Mapping[str, Any] | None = None,
-    writer: str | None = None,
-    session: str | None = None,
-) -> NewRun:
-    """Check what a run starts with; a run without a name is called after the time.
-
-    Raises:
-        InvalidArgumentError: `name`, `config` or `environment` cannot be stored.
-    """
-    created_at = time.time()
-    environment_json = None if environment is None else _environment_json(environment)
-    return NewRun(
-        f"run_{int(created_at)}" if name is None else arguments.checked_name("name", name),
-        arguments.checked_mapping("config", config),
-        os.urandom(16).hex(),
-        created_at,
-        parent,
-        environment_json,
-        writer,
-        session,
-    )
-
-
 @contextmanager
 def _collector_paused() -> Iterator[None]:
     """Keep Python's garbage collector from going through what is just being made.
@@ -831,158 +749,3 @@ def _checked_numbers(argument: str, numbers: Iterable[float]) -> list[float]:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise InvalidArgumentError(argument, f"expected finite numbers, got {number!r}")
     return plain
-
-
-_last_environment: tuple[dict[str, Any], str] = ({}, "{}")
-
-
-def _environment_json(environment: Mapping[str, Any]) -> str:
-    """Return an environment as JSON; the runs of a session have all the same."""
-    global _last_environment  # noqa: PLW0603  # a cache of one
-    known, text = _last_environment
-    try:
-        is_known = bool(environment == known)
-    except ValueError:  # arrays don't say whether they are equal
-        is_known = False
-    if not is_known:
-        checked = arguments.checked_mapping("environment", environment)
-        text = arguments.as_json(dict(sorted(checked.items())))
-        _last_environment = (dict(environment), text)
-    return text
-
-
-def _abandoned(
-    connection: sqlite3.Connection,
-    is_alive: Callable[[str], bool],
-    last_words: Callable[[str], tuple[str, str | None]],
-) -> list[AbandonedRun]:
-    running = connection.execute(
-        "SELECT id, name, writer FROM runs"
-        " WHERE status = 'running' AND writer IS NOT NULL ORDER BY id"
-    ).fetchall()
-    lives = {writer: is_alive(writer) for writer in {writer for _, _, writer in running}}
-    return [
-        AbandonedRun(run_id, name, *last_words(writer))
-        for run_id, name, writer in running
-        if not lives[writer]
-    ]
-
-
-def _insert_run(connection: sqlite3.Connection, run: NewRun) -> int:
-    cursor = connection.execute(
-        "INSERT INTO runs (name, created_at, config, uuid, parent, environment_id, writer,"
-        " session, attempt) VALUES (?, ?, ?, ?, ?,"
-        " (SELECT id FROM environments WHERE content = ?), ?, ?,"
-        " (SELECT COUNT(*) + 1 FROM runs WHERE name = ? AND session = ?))",
-        (
-            run.name,
-            run.created_at,
-            arguments.as_json(run.config),
-            run.uuid,
-            run.parent,
-            run.environment,
-            run.writer,
-            run.session,
-            run.name,
-            run.session,
-        ),
-    )
-    return int(cursor.lastrowid or 0)
-
-
-def remove_run(connection: sqlite3.Connection, run_id: int) -> None:
-    """Remove a run and all its data within the caller's transaction; it may come back."""
-    records.delete_records(connection, run_id)
-    for table in schema.MEDIA_TABLES:
-        connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
-    connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
-
-
-def _learn_of_run(connection: sqlite3.Connection, run: NewRun) -> None:
-    """Store the start of a run, also where its records came first and it had to be made up."""
-    run_id, is_deleted = _known_run(connection, run.uuid)
-    if run_id is None:
-        if not is_deleted:
-            _insert_run(connection, run)
-        return
-    query = "SELECT 1 FROM runs WHERE id = ? AND writer IS NULL AND ended_by = 'lost'"
-    if connection.execute(query, (run_id,)).fetchone() is not None:
-        twin_id = _insert_run(connection, run._replace(uuid=os.urandom(16).hex()))
-        start = "name, created_at, status, config, parent, environment_id, writer, session, attempt"
-        connection.execute(
-            f"UPDATE runs SET ended_by = NULL, ({start})"  # noqa: S608  # names of our own
-            f" = (SELECT {start} FROM runs WHERE id = ?) WHERE id = ?",
-            (twin_id, run_id),
-        )
-        connection.execute("DELETE FROM runs WHERE id = ?", (twin_id,))
-
-
-def _run_id_of(connection: sqlite3.Connection, uuid: str) -> int | None:
-    return _known_run(connection, uuid)[0]
-
-
-def _known_run(connection: sqlite3.Connection, uuid: str) -> tuple[int | None, bool]:
-    """Return the id of a run, None if there is none, and whether it was deleted."""
-    row: tuple[int | None, int] = connection.execute(
-        "SELECT (SELECT id FROM runs WHERE uuid = ?),"
-        " EXISTS (SELECT 1 FROM deleted_runs WHERE uuid = ?)",
-        (uuid, uuid),
-    ).fetchone()
-    return row[0], bool(row[1])
-
-
-def _run_id_or_made_up(connection: sqlite3.Connection, uuid: str) -> int | None:
-    run_id, is_deleted = _known_run(connection, uuid)
-    if run_id is None and not is_deleted:
-        run_id = _insert_run(connection, NewRun(f"recovered {uuid[:8]}", {}, uuid, time.time()))
-        connection.execute(
-            "UPDATE runs SET status = 'failed', ended_by = 'lost' WHERE id = ?", (run_id,)
-        )
-    return run_id
-
-
-def _store_environments(connection: sqlite3.Connection, runs: Iterable[NewRun]) -> None:
-    connection.executemany(
-        "INSERT OR IGNORE INTO environments (content) VALUES (?)",
-        {(run.environment,) for run in runs if run.environment is not None},
-    )
-
-
-def local_time(unix_s: float) -> str:
-    """Return a time as people read it where they are."""
-    return datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def run_info(row: Sequence[Any], n_records: Mapping[str, int]) -> RunInfo:
-    """Return a run as readers get it.
-
-    Args:
-        row: its number, name, start, status, config, uuid, parent, environment, outcome, phase, how
-            it ended, verdict, duration, session and attempt; config and environment as JSON.
-        n_records: of each of its metrics.
-
-    Raises:
-        ValueError: its JSON is none.
-    """
-    (run_id, name, created_at, status, config, run_uuid, parent, environment, *more) = row
-    outcome, phase, ended_by, verdict, duration_s, session, attempt = more
-    return RunInfo(
-        run_id=run_id,
-        name=name,
-        created_at=local_time(created_at),
-        status=status,
-        config=json.loads(config or "{}"),
-        num_records=list(n_records.values()),
-        metrics=list(n_records),
-        uuid=run_uuid,
-        parent=parent,
-        environment=json.loads(environment) if environment else None,
-        outcome=outcome,
-        phase=phase,
-        ended_by=ended_by,
-        verdict=verdict,
-        duration_s=duration_s,
-        session=session,
-        attempt=attempt,
-        started_at=created_at,
-    )

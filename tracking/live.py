@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from tracking.columns import Columns, joined
 from tracking.connection import journal_folder
 from tracking.errors import RunNotFoundError, StoreBusyError
-from tracking.experiment_db import ExperimentDBManager, local_time
+from tracking.experiment_db import ExperimentDBManager
 from tracking.journal import SUFFIX, as_array
 from tracking.model import RecordInfo, RunInfo, Status
 from tracking.queries.selection import Page, Selection, selected
 from tracking.records import read_stored_summaries
 from tracking.recovery import is_alive
 from tracking.snapshot import Snapshot, TornReadError, is_settled, signature_of
+from tracking.stored_runs import local_time
 from tracking.summary import summarize
 from tracking.tail import JournalTail, Progress
 

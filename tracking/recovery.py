@@ -21,7 +21,7 @@ from tracking import journal
 from tracking.connection import journal_folder
 from tracking.errors import JournalError, NewerFormatError
 from tracking.events import decode
-from tracking.experiment_db import AbandonedRun, Drained
+from tracking.experiment_db import Drained
 from tracking.records import Batch
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracking.experiment_db import ExperimentDBManager
+    from tracking.stored_runs import AbandonedRun
 
 SET_ASIDE_SUFFIX = ".damaged"
 

@@ -21,10 +21,10 @@ from tracking.errors import (
     TrackingError,
 )
 from tracking.events import RunEnd
-from tracking.experiment_db import new_run
 from tracking.journal import pack_frame, pack_payload
 from tracking.media import histogram_of, image_of
 from tracking.recorder import recorder_of
+from tracking.stored_runs import new_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -104,8 +104,8 @@ def test_runs_are_told_when_they_start_and_when_they_end(watch, tracker):
 def test_a_run_is_told_before_the_database_knows_of_it_and_again_with_its_number(
     watch, experiments
 ):
-    from tracking.experiment_db import new_run
     from tracking.recorder import recorder_of
+    from tracking.stored_runs import new_run
 
     recorder = recorder_of(experiments / "pytest.db")
     run = recorder.start_run(new_run("deferred", {}), is_deferred=True)

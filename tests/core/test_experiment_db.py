@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracking as sg
-from tracking.experiment_db import ExperimentDBManager, new_run
+from tracking.experiment_db import ExperimentDBManager
 from tracking.model import RecordInfo
 from tracking.records import Batch, insert_batches, read_series
+from tracking.stored_runs import new_run
 from tracking.summary import summarize
 
 NAN, INF = math.nan, math.inf

@@ -100,8 +100,8 @@ def deferred(tracker, name, **more):
 
 
 def test_a_run_that_the_database_does_not_know_is_there(tmp_path, experiment):
-    from tracking.experiment_db import new_run
     from tracking.recorder import recorder_of
+    from tracking.stored_runs import new_run
 
     recorder = recorder_of(tmp_path / "e.db")
     recorder.open()
@@ -130,9 +130,9 @@ def test_a_run_that_the_database_does_not_know_is_there(tmp_path, experiment):
 
 def test_an_end_that_the_database_does_not_know_is_there(tmp_path, experiment):
     from tracking.events import RunEnd
-    from tracking.experiment_db import new_run
     from tracking.model import Status
     from tracking.recorder import recorder_of
+    from tracking.stored_runs import new_run
 
     recorder = recorder_of(tmp_path / "e.db")
     recorder.open()

@@ -9,11 +9,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.events import EndedRun, NewRun
-from tracking.experiment_db import Drained, ExperimentDBManager, new_run
+from tracking.experiment_db import Drained, ExperimentDBManager
 from tracking.importers.model import uuid_of
 from tracking.importers.rows import Graph, Image
 from tracking.model import Status
 from tracking.stored_graphs import content_of_text, insert_graph
+from tracking.stored_runs import new_run
 
 if TYPE_CHECKING:
     import sqlite3

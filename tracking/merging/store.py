@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from tracking.errors import JournalError
 from tracking.events import decode
-from tracking.experiment_db import ExperimentDBManager, remove_run
+from tracking.experiment_db import ExperimentDBManager
 from tracking.journal import read_segment
 from tracking.merging.plan import Form, HeldRun, certainty_of, in_order, most_complete
 from tracking.model import Status
 from tracking.recovery import segments_of
+from tracking.stored_runs import remove_run
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from tracking import arguments
 from tracking.connection import making_sense
 from tracking.errors import RunNotFoundError
-from tracking.experiment_db import run_info
 from tracking.postgres.connections import Connections
 from tracking.postgres.finding import conditions_of, is_text, ordering_of
 from tracking.postgres.moment import Moment, NumbersOf
 from tracking.queries.selection import Page, Selection
 from tracking.reading import ExperimentReader
+from tracking.stored_runs import run_info
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
     from tracking.graph.model import Graph
-    from tracking.regression.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -101,15 +100,15 @@ def graph_name(name: str, prefix: str, taken: Container[str]) -> str:
     return next(found for n in itertools.count(2) if (found := f"{stem}#{n}") not in taken)
 
 
-def numbered(samples: Iterable[Sample]) -> dict[str, GraphSample]:
-    """Return the graphs that samples have, each once, by the short name that stands for it.
+def named_once(samples: Iterable[Mapping[str, GraphSample]]) -> dict[str, GraphSample]:
+    """Return the graphs of samples, each once, by the short name that stands for it.
 
     That is the beginning of its digest; of graphs that differ in their origin only, a number tells
     the later ones.
     """
     names: dict[str, GraphSample] = {}
-    for one in samples:
-        for _, graph in sorted(one.graphs.items()):
+    for graphs in samples:
+        for _, graph in sorted(graphs.items()):
             if graph not in names.values():
                 name = graph.full[:12]
                 n_alike = sum(known.full[:12] == name for known in names.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracking.errors import BaselineError
 from tracking.model import Summary, encode_number
-from tracking.regression.graph_sample import GraphSample, graphs_text, numbered, parse_graphs
+from tracking.regression.graph_sample import GraphSample, graphs_text, named_once, parse_graphs
 from tracking.regression.reviewed_json import (
     MEND,
     as_object,
@@ -81,7 +81,7 @@ def samples_text(samples: Sequence[Sample], origin: Sample | None, where: str) -
     """
     if not samples:
         raise BaselineError(f"{where}: there is none, and at least one sample is needed")
-    graphs = numbered([*samples, *([origin] if origin else [])])
+    graphs = named_once(one.graphs for one in (*samples, *([origin] if origin else ())))
     names = {graph: name for name, graph in graphs.items()}
     texts = [
         sample_text(sample, f"{where} > samples > {index}", names)
