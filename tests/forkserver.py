@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import platform
 import runpy
 import select
@@ -26,19 +27,24 @@ from typing import Any, NamedTuple
 from _pytest.config import default_plugins
 from forks import NUMBER, Fork
 
+import pytest_sgtrack
+
 # What is used beside pytest; whatever is not here is imported where it is needed.
 NEEDED = (
     "tracking.board.server",
     "tracking.cli",
+    "tracking.environment",
     "tracking.merging",
     "tracking.reporting",
     "tracking.tracker",
-    "pytest_sgtrack.plugin",
+    *(f"pytest_sgtrack.{module.name}" for module in pkgutil.iter_modules(pytest_sgtrack.__path__)),
     "pytest_rerunfailures",
     "pytest_timeout",
     "multiprocessing",
     "numpy",
+    "pdb",  # pytest's debugger needs it in every session
     "scipy.special",
+    "tomllib",
     "xdist.dsession",
     "xdist.plugin",
     "xdist.remote",
