@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import record_run
 from tracking import Tracker
 
 pytest.importorskip("starlette", reason="the extra board is not installed")
@@ -45,20 +46,8 @@ def experiments(tmp_path):
 def record(experiments):
     """Records a run of series by metric; returns its number."""
 
-    def record(
-        name=TEST, series=None, *, experiment="pytest", config=None, end=None, do=None, **more
-    ):
-        tracker = Tracker(experiments)
-        tracker.set_experiment(experiment)
-        run_id = tracker.start_run(name, config, **more)
-        for metric, values in (series or {"loss": [1.0, 0.5]}).items():
-            for step, value in enumerate(values):
-                tracker.record(metric, value, step)
-        if do is not None:
-            do(tracker)
-        tracker.end_run(**(end or {}))
-        tracker.close()
-        return run_id
+    def record(name=TEST, series=None, **more):
+        return record_run(experiments, name, series, **more)
 
     return record
 

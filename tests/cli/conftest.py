@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from tracking import Tracker, cli
+from tests.conftest import record_run
 
 TEST = "tests/test_a.py::test_x"
 
@@ -15,22 +15,6 @@ TEST = "tests/test_a.py::test_x"
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def sgtrack(capsys):
-    """Runs a command; gives its exit code, what it printed and what it complained of."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        try:
-            code = cli.main([str(one) for one in arguments])
-        except SystemExit as left:
-            code = left.code
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 @pytest.fixture
@@ -48,20 +32,8 @@ def said_as_json(sgtrack):
 def record():
     """Records runs into experiments/<experiment>.db: series by metric."""
 
-    def record(
-        name=TEST, series=None, *, experiment="pytest", config=None, end=None, do=None, **more
-    ):
-        tracker = Tracker("experiments")
-        tracker.set_experiment(experiment)
-        run_id = tracker.start_run(name, config, **more)
-        for metric, values in (series or {"loss": [1.0, 0.5]}).items():
-            for step, value in enumerate(values):
-                tracker.record(metric, value, step)
-        if do is not None:
-            do(tracker)
-        tracker.end_run(**(end or {}))
-        tracker.close()
-        return run_id
+    def record(name=TEST, series=None, **more):
+        return record_run("experiments", name, series, **more)
 
     return record
 

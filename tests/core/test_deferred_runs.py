@@ -15,14 +15,6 @@ from tracking.events import EndedRun, NewRun, RunEnd, decode, encode
 from tracking.model import Status
 
 
-@pytest.fixture
-def tracker(tmp_path):
-    tracker = sg.Tracker(tmp_path)
-    tracker.set_experiment("e")
-    yield tracker
-    tracker.close()
-
-
 def stored_runs(path):
     """What another program sees: names and states, without asking the tracker."""
     with closing(sqlite3.connect(path)) as connection:

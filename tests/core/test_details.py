@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracking import ExperimentDBManager, ReportError, RunNotFoundError, Tracker, stored_report
+from tracking import ExperimentDBManager, ReportError, RunNotFoundError, stored_report
 from tracking import write_report as write_to
 from tracking.details import Room, gather, with_prefixes
 from tracking.graph.builder import GraphBuilder
@@ -19,14 +19,6 @@ from tracking.regression import Check, Sample
 from tracking.report.data import ReportData
 
 ASSETS = Path(__file__).parent.parent / "assets"
-
-
-@pytest.fixture
-def tracker(tmp_path):
-    tracker = Tracker(tmp_path)
-    tracker.set_experiment("e")
-    yield tracker
-    tracker.close()
 
 
 def run_of(tracker, name="t", n=10, scale=1.0, metrics=("loss",), **more):

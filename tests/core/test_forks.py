@@ -21,17 +21,9 @@ from pathlib import Path
 import pytest
 
 import tracking
-from tracking import Tracker, connection
+from tracking import connection
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-
-
-@pytest.fixture
-def tracker(tmp_path):
-    tracker = Tracker(tmp_path)
-    tracker.set_experiment("e")
-    yield tracker
-    tracker.close()
 
 
 def forked(body):

@@ -26,14 +26,6 @@ from tracking.snapshot import Snapshot, TornReadError
 
 
 @pytest.fixture
-def tracker(tmp_path):
-    tracker = Tracker(tmp_path)
-    tracker.set_experiment("e")
-    yield tracker
-    tracker.close()
-
-
-@pytest.fixture
 def experiment(tmp_path):
     return LiveExperiment(tmp_path / "e.db")
 

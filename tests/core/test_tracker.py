@@ -31,14 +31,6 @@ def _prints_nothing(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.fixture
-def tracker(tmp_path):
-    tracker = sg.Tracker(tmp_path)
-    tracker.set_experiment("e")
-    yield tracker
-    tracker.close()
-
-
 def series(tracker, run_id, name):
     return [(record.step, record.value) for record in tracker.get_records(run_id, name)]
 

@@ -12,19 +12,11 @@ from collections import Counter
 
 import pytest
 
-from tracking import Recovery, Tracker, journal
+from tracking import Recovery, journal
 
 # The threads that pytest-xdist adds make Python 3.12 and later warn at every fork that the child
 # may deadlock on a lock another thread holds. That ours does not is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-
-
-@pytest.fixture
-def tracker(tmp_path):
-    tracker = Tracker(tmp_path)
-    tracker.set_experiment("e")
-    yield tracker
-    tracker.close()
 
 
 # multiprocessing

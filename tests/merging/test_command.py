@@ -8,18 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tracking import cli
-
 ASSETS = Path(__file__).parents[1] / "assets"
-
-
-@pytest.fixture
-def sgtrack(capsys):
-    def run(*arguments):
-        code = cli.main([str(one) for one in arguments])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture(autouse=True)

@@ -10,19 +10,7 @@ import pytest
 
 from tests.postgres.server import PASSWORD
 from tests.store.contents import of_postgres, of_sqlite
-from tracking import Tracker, cli
-
-
-@pytest.fixture
-def sgtrack(capsys):
-    def run(*arguments):
-        try:
-            code = cli.main([str(one) for one in arguments])
-        except SystemExit as left:
-            code = left.code
-        return code, *capsys.readouterr()
-
-    return run
+from tracking import Tracker
 
 
 @pytest.fixture(autouse=True)

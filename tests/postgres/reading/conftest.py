@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.postgres.filling import bring
-from tracking import ExperimentDBManager, Tracker, cli
+from tracking import ExperimentDBManager, Tracker
 from tracking.graph.builder import GraphBuilder
 from tracking.graph.model import Kind
 from tracking.model import Verdict
@@ -116,17 +116,7 @@ def world(server, tmp_path_factory):
 
 
 @pytest.fixture
-def sgtrack(capsys, monkeypatch, world):
+def sgtrack(sgtrack, monkeypatch, world):
     """Runs a command in the folder of the experiment; gives its exit code and what it said."""
     monkeypatch.chdir(world.root)
-
-    def run(*arguments):
-        capsys.readouterr()
-        try:
-            code = cli.main([str(one) for one in arguments])
-        except SystemExit as left:
-            code = left.code
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return sgtrack
