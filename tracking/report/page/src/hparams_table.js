@@ -53,7 +53,7 @@ export function hparamsTable({ store, onHover, onSorted }) {
     const th = el(
       "th",
       { scope: "col", class: className, "aria-sort": isMine ? (isDown ? "descending" : "ascending") : null },
-      el("button", { type: "button", class: "sorter", onclick: turn }, name(words), el("span", { class: "arrow", "aria-hidden": "true" }, isMine ? (isDown ? "↓" : "↑") : "")),
+      el("button", { type: "button", onclick: turn }, name(words), el("span", { class: "arrow", "aria-hidden": "true" }, isMine ? (isDown ? "↓" : "↑") : "")),
     );
     th.dataset.key = key;
     return th;
