@@ -23,7 +23,6 @@ from tracking.regression.sampling import (
     confirm,
     confirm_alpha,
     predict,
-    predict_paired,
     screen,
 )
 from tracking.regression.student import has_scipy
@@ -108,29 +107,6 @@ def test_a_positive_loss_is_compared_on_the_log():
 )
 def test_the_log_needs_lower_is_better_and_all_values_positive(base, new, direction, is_log):
     assert predict(base, new, direction, 0.05).is_log == is_log
-
-
-@pytest.mark.parametrize(
-    ("direction", "alternative"), [(LOWER, "greater"), (HIGHER, "less"), (BOTH, "two-sided")]
-)
-def test_p_of_pairs_is_that_of_the_paired_test(direction, alternative):
-    base, new = [-1.0, 2.0, 5.0, -7.0], [-0.6, 2.1, 5.4, -7.2]
-    expected = stats.ttest_rel(new, base, alternative=alternative).pvalue
-    assert predict_paired(base, new, direction, 0.05).p == pytest.approx(expected, rel=1e-9)
-
-
-def test_p_of_positive_losses_in_pairs_is_that_of_log_ratios():
-    base, new = [1.0, 2.0, 5.0], [1.2, 2.1, 5.9]
-    ratios = [math.log(b / a) for a, b in zip(base, new, strict=True)]
-    expected = stats.ttest_1samp(ratios, 0, alternative="greater").pvalue
-    assert predict_paired(base, new, LOWER, 0.05).p == pytest.approx(expected, rel=1e-9)
-
-
-def test_pairs_see_what_seeds_that_differ_widely_hide():
-    base = [1.0, 3.0, 9.0, 27.0, 81.0]
-    new = [x * factor for x, factor in zip(base, (1.05, 1.06, 1.05, 1.04, 1.05), strict=True)]
-    assert predict_paired(base, new, LOWER, 0.001).is_significant_worse
-    assert not predict(base, new, LOWER, 0.001).is_significant_worse
 
 
 @pytest.mark.parametrize("df", [4, 9, 12, 20, 40])
@@ -219,14 +195,6 @@ def test_finite_values_give_finite_results(base, new, direction, alpha, floors):
     assert found.allowance >= found.floor >= 0
     assert found.detectable >= found.floor
     assert not (found.is_significant_worse and found.is_significant_better)
-
-
-@given(st.lists(st.tuples(every_finite, every_finite), min_size=2), every_direction, every_alpha)
-def test_finite_pairs_give_finite_results(pairs, direction, alpha):
-    base, new = zip(*pairs, strict=True)
-    found = predict_paired(base, new, direction, alpha)
-    assert all(map(math.isfinite, numbers(found)))
-    assert 0 <= found.p <= 1
 
 
 @given(usual_baseline, every_new, every_direction, st.randoms())
@@ -325,21 +293,6 @@ def test_what_cannot_be_compared_is_refused_by_name(changes, argument):
     usual_call = {"baseline": [1.0] * 5, "new": [1.0], "direction": LOWER, "alpha": 0.02}
     with pytest.raises(InvalidArgumentError) as caught:
         predict(**usual_call | changes)
-    assert caught.value.argument == argument
-
-
-@pytest.mark.parametrize(
-    ("base", "new", "argument"),
-    [
-        ([1.0], [1.0], "baseline"),
-        ([1.0, 2.0], [1.0], "new"),
-        ([1.0, 2.0], [1.0, math.nan], "new"),
-        ([1.0, math.inf], [1.0, 2.0], "baseline"),
-    ],
-)
-def test_pairs_that_are_none_are_refused_by_name(base, new, argument):
-    with pytest.raises(InvalidArgumentError) as caught:
-        predict_paired(base, new, LOWER, 0.02)
     assert caught.value.argument == argument
 
 

@@ -200,82 +200,39 @@ def predict(
     """
     require_values(baseline, "baseline", MIN_SAMPLES)
     require_values(new, "new", 1)
+    require_level(alpha, "alpha")
+    require_size(floor_rel, "floor_rel")
+    require_size(floor_abs, "floor_abs")
     scale = Scale.of(baseline, new, direction)
     before, after = scale.taken(baseline), scale.taken(new)
     (mean_before, root_before), (mean_after, root_after) = moments(before), moments(after)
+    gap = mean_after - mean_before
     k, m = len(before), len(after)
     df = k + m - 2
-    spread = math.hypot(root_before, root_after) / math.sqrt(df)
-    return _judged(
-        scale,
-        scale.centre(mean_before, baseline),
-        scale.centre(mean_after, new),
-        gap=mean_after - mean_before,
-        error=spread * math.sqrt(1 / k + 1 / m),
+    error = math.hypot(root_before, root_after) / math.sqrt(df) * math.sqrt(1 / k + 1 / m)
+    t = 0.0 if gap == 0 else gap / error if error > 0 else math.copysign(math.inf, gap)
+    worse = {Direction.LOWER: t, Direction.HIGHER: -t, Direction.BOTH: abs(t)}[direction]
+    n_sides = 2 if direction is Direction.BOTH else 1
+    p = n_sides * upper_tail(df, worse)
+    centre, current = scale.centre(mean_before, baseline), scale.centre(mean_after, new)
+    effect = current - centre if scale.is_log else gap
+    floor = max(scale.shifted(floor_abs), floor_rel * abs(centre))
+    critical = critical_t(df, alpha / n_sides) * error
+    is_beyond = abs(effect) > floor
+    return SampleTest(
+        p=p,
+        effect=scale.restored(effect),
+        centre=scale.restored(centre),
+        current=scale.restored(current),
+        allowance=scale.restored(max(floor, grown(centre, critical) if scale.is_log else critical)),
+        is_log=scale.is_log,
+        is_significant_worse=is_beyond and p <= alpha,
+        is_significant_better=is_beyond and upper_tail(df, -worse) <= alpha / n_sides,
+        floor=scale.restored(floor),
+        standard_error=scale.restored(error),
         df=df,
-        rule=_Rule(direction, alpha, floor_rel, floor_abs),
+        alpha=alpha / n_sides,
     )
-
-
-def predict_paired(
-    baseline: Sequence[float],
-    new: Sequence[float],
-    direction: Direction,
-    alpha: float,
-    floor_rel: float = FLOOR_REL,
-    floor_abs: float = FLOOR_ABS,
-) -> SampleTest:
-    """Test whether new values are worse than those of the same seeds, pair by pair.
-
-    t = mean(d) / (s(d) / sqrt(k)) of the differences d, or the log ratios, with k - 1 degrees of
-    freedom (Student 1908, as above).
-
-    Args:
-        baseline: k >= 2 finite values, by seed.
-        new: as many, of the same seeds in the same order.
-        direction: as in `predict`, like all that follow.
-        alpha: significance level.
-        floor_rel: smallest effect that counts, of the size of the baseline's centre.
-        floor_abs: the same in the unit of the metric.
-
-    Raises:
-        InvalidArgumentError: an argument is none of this.
-        MissingDependencyError: scipy is not installed.
-    """
-    require_values(baseline, "baseline", 2)
-    require_values(new, "new", 1)
-    k = len(baseline)
-    if len(new) != k:
-        raise InvalidArgumentError("new", f"{k} values are needed, one a seed, not {len(new)}")
-    scale = Scale.of(baseline, new, direction)
-    before, after = scale.taken(baseline), scale.taken(new)
-    gap, root = moments([b - a for a, b in zip(before, after, strict=True)])
-    return _judged(
-        scale,
-        scale.centre(moments(before)[0], baseline),
-        scale.centre(moments(after)[0], new),
-        gap=gap,
-        error=root / math.sqrt(k - 1) / math.sqrt(k),
-        df=k - 1,
-        rule=_Rule(direction, alpha, floor_rel, floor_abs),
-    )
-
-
-@dataclass(frozen=True)
-class _Rule:
-    direction: Direction
-    alpha: float
-    floor_rel: float
-    floor_abs: float
-
-    def __post_init__(self) -> None:
-        require_level(self.alpha, "alpha")
-        require_size(self.floor_rel, "floor_rel")
-        require_size(self.floor_abs, "floor_abs")
-
-    @property
-    def n_sides(self) -> int:
-        return 2 if self.direction is Direction.BOTH else 1
 
 
 @dataclass(frozen=True)
@@ -315,41 +272,6 @@ class Scale:
     def restored(self, value: float) -> float:
         """Undo `shifted`."""
         return _ldexp(value, self.exponent)
-
-
-def _judged(
-    scale: Scale,
-    centre: float,
-    current: float,
-    *,
-    gap: float,
-    error: float,
-    df: int,
-    rule: _Rule,
-) -> SampleTest:
-    """Return the result, given centres up to the scale's power of two, gap and error on it."""
-    alpha = rule.alpha / rule.n_sides
-    effect = current - centre if scale.is_log else gap
-    floor = max(scale.shifted(rule.floor_abs), rule.floor_rel * abs(centre))
-    critical = critical_t(df, alpha) * error
-    t = 0.0 if gap == 0 else gap / error if error > 0 else math.copysign(math.inf, gap)
-    worse = {Direction.LOWER: t, Direction.HIGHER: -t, Direction.BOTH: abs(t)}[rule.direction]
-    p = rule.n_sides * upper_tail(df, worse)
-    is_beyond = abs(effect) > floor
-    return SampleTest(
-        p=p,
-        effect=scale.restored(effect),
-        centre=scale.restored(centre),
-        current=scale.restored(current),
-        allowance=scale.restored(max(floor, grown(centre, critical) if scale.is_log else critical)),
-        is_log=scale.is_log,
-        is_significant_worse=is_beyond and p <= rule.alpha,
-        is_significant_better=is_beyond and upper_tail(df, -worse) <= alpha,
-        floor=scale.restored(floor),
-        standard_error=scale.restored(error),
-        df=df,
-        alpha=alpha,
-    )
 
 
 def require_level(value: float, name: str) -> None:
