@@ -17,8 +17,8 @@ import numpy as np
 from benchmarks import bounds
 from benchmarks.bounds import Row
 from benchmarks.measure import ROOT, interleaved, ratio, wall_s
-from tracking.changes.findings import find
-from tracking.changes.segmentation import SIGNIFICANCE, change_points
+from tracking.change_points.findings import find
+from tracking.change_points.segmentation import SIGNIFICANCE, change_points
 from tracking.model import Direction
 from tracking.regression import DEFAULT_SETTINGS
 

@@ -110,9 +110,9 @@ ALLOWED = {
     "report.html_page": {"errors", "report.json_report"},
     "report.formats": {"errors"},  # and each format when it is asked for
     "attempts": set(),
-    "changes": set(),
-    "changes.findings": {"changes.segmentation", "model", "regression.checks"},
-    "changes.segmentation": {"errors"},
+    "change_points": set(),
+    "change_points.findings": {"change_points.segmentation", "model", "regression.checks"},
+    "change_points.segmentation": {"errors"},
     "callbacks": {"callbacks.frameworks"},
     "callbacks.frameworks": {"arguments", "errors"},
     "callbacks.keras": {"callbacks.recording"},
@@ -208,7 +208,7 @@ ALLOWED = {
         *("report.changes", "report.data"),
     },
     "queries.drift": {
-        *("attempts", "changes.findings", "changes.segmentation", "model"),
+        *("attempts", "change_points.findings", "change_points.segmentation", "model"),
         *("queries.expressions", "queries.histories", "regression"),
     },
     "queries.expressions": {"errors", "model"},
@@ -274,12 +274,18 @@ ALLOWED = {
     },
     "cli.completion": {"cli.options", "cli.output", "errors"},
     "cli.drift": {
-        *("changes.segmentation", "cli.drift_text", "cli.files", "cli.options"),
+        *("change_points.segmentation", "cli.drift_text", "cli.files", "cli.options"),
         *("cli.output", "cli.store", "errors", "queries.drift", "queries.expressions"),
         *("queries.histories", "regression", "report.html_page"),
     },
     "cli.drift_text": {
-        *("changes.findings", "cli.table", "queries.histories", "report.curve", "report.escaping"),
+        *(
+            "change_points.findings",
+            "cli.table",
+            "queries.histories",
+            "report.curve",
+            "report.escaping",
+        ),
         "report.words",
     },
     "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
@@ -339,7 +345,7 @@ ALLOWED = {
 
 PURE = (
     *("board.answers", "board.curves", "board.listing", "board.parameters"),
-    *("changes", "changes.findings", "changes.segmentation"),
+    *("change_points", "change_points.findings", "change_points.segmentation"),
     *("queries.expressions", "queries.plain", "queries.selection"),
     *("cli.drift_text", "report.escaping"),
     *("report.github", "report.json_report", "report.junit", "report.markdown", "report.reading"),

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracking.changes.segmentation import MIN_SIGNIFICANCE, SIGNIFICANCE
+from tracking.change_points.segmentation import MIN_SIGNIFICANCE, SIGNIFICANCE
 from tracking.cli import drift_text
 from tracking.cli.files import write_texts
 from tracking.cli.options import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracking.changes.findings import Effect, Kind
+from tracking.change_points.findings import Effect, Kind
 from tracking.cli.table import numbers_text
 from tracking.queries.histories import commit_text
 from tracking.report.curve import sparkline
@@ -14,7 +14,7 @@ from tracking.report.words import count_of, direction_text, percent_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tracking.changes.findings import Change, Drift
+    from tracking.change_points.findings import Change, Drift
     from tracking.model import RunInfo
     from tracking.queries.drift import Series
 

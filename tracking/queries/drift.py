@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracking.attempts import without_confirmations
-from tracking.changes.findings import find
-from tracking.changes.segmentation import SIGNIFICANCE
+from tracking.change_points.findings import find
+from tracking.change_points.segmentation import SIGNIFICANCE
 from tracking.model import STATISTICS, Direction, Status
 from tracking.queries.expressions import Metric
 from tracking.queries.histories import STATISTIC, plain_point, points_of
@@ -18,7 +18,7 @@ from tracking.regression import DEFAULT_SETTINGS, parse_comparison, said_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tracking.changes.findings import Change, Drift, Findings, Level
+    from tracking.change_points.findings import Change, Drift, Findings, Level
     from tracking.model import RunInfo
     from tracking.queries.histories import History, Point
     from tracking.reading import ExperimentReader

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.changes.findings import Change, Drift, Effect, Kind, Level, find
+from tracking.change_points.findings import Change, Drift, Effect, Kind, Level, find
 from tracking.model import Direction
 from tracking.regression import DEFAULT_SETTINGS, MetricSettings
 

@@ -2,7 +2,7 @@
 
 Made with apache-otava 0.8.0 and numpy 2.2.0, in an environment of their own, by
 
-    python tests/changes/make_otava_series.py tests/assets/otava_series.json
+    python tests/change_points/make_otava_series.py tests/assets/otava_series.json
 
 Otava looks through windows of 50 values and takes what its t-test gives 0.001 for a change: what it
 does where nobody chooses. The noise has a standard deviation of 100. Tests and benchmarks read the

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.changes.segmentation import MIN_SIGNIFICANCE, SHORTEST, Split, change_points
+from tracking.change_points.segmentation import MIN_SIGNIFICANCE, SHORTEST, Split, change_points
 from tracking.errors import InvalidArgumentError
 
 OTAVA = json.loads(

@@ -12,14 +12,14 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
-from tracking.changes.segmentation import SHORTEST, SIGNIFICANCE, change_points
+from tracking.change_points.segmentation import SHORTEST, SIGNIFICANCE, change_points
 from tracking.model import Direction
 from tracking.regression.checks import relative_change, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from tracking.changes.segmentation import Split
+    from tracking.change_points.segmentation import Split
     from tracking.regression import MetricSettings
 
 
@@ -65,7 +65,7 @@ class Change(NamedTuple):
         first_after: place of the first run after it.
         before: the level before it, of a change of level.
         after: the level after it, of a change of level.
-        significance: see `tracking.changes.segmentation.Split`; 0 of what is no level.
+        significance: see `tracking.change_points.segmentation.Split`; 0 of what is no level.
     """
 
     kind: Kind
