@@ -18,6 +18,7 @@ import pkgutil
 import platform
 import runpy
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -66,41 +67,59 @@ def serve(address: str) -> Wanted | None:
     Returns:
         In a child what it is to be, None in the server.
     """
+    children: dict[int, socket.socket] = {}
+    wakes, woken = socket.socketpair()
+    woken.setblocking(False)
+    signal.set_wakeup_fd(woken.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # it is written to the socket
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while True:
-            ready, _, _ = select.select([listener, sys.stdin], [], [])
-            if listener not in ready:
+            ready, _, _ = select.select([listener, wakes, sys.stdin], [], [])
+            if wakes in ready:
+                wakes.recv(1 << 16)
+                tell_of_the_dead(children)
+            elif listener in ready:
+                connection, _ = listener.accept()
+                wanted = asked(connection)
+                pid = os.fork()
+                if pid == 0:
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for one in (connection, wakes, woken, *children.values()):
+                        one.close()
+                    return wanted
+                for fd in wanted.streams:
+                    os.close(fd)
+                children[pid] = connection
+                tell(connection, pid)
+            else:
                 return None
-            connection, _ = listener.accept()
-            if os.fork() == 0:
-                break
-            connection.close()
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:  # keepers that are done
-                    pass
-    return keep(connection)
 
 
-def keep(connection: socket.socket) -> Wanted:
-    """Fork once more, and tell what becomes of the child; only that returns."""
+def asked(connection: socket.socket) -> Wanted:
+    """Receive a request."""
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     text = b"".join(iter(lambda: connection.recv(1 << 16), b""))
-    pid = os.fork()
-    if pid == 0:
-        connection.close()
-        return Wanted(**json.loads(text), streams=streams)
-    for fd in streams:
-        os.close(fd)
-    with contextlib.suppress(OSError):  # who asked may be gone
-        connection.sendall(NUMBER.pack(pid))
-    _, status = os.waitpid(pid, 0)
+    return Wanted(**json.loads(text), streams=streams)
+
+
+def tell_of_the_dead(children: dict[int, socket.socket]) -> None:
+    """Tell those who asked for them which children have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            connection = children.pop(found[0])
+            tell(connection, os.waitstatus_to_exitcode(found[1]))
+            connection.close()
+
+
+def tell(connection: socket.socket, number: int) -> None:
+    """Send a number; who asked may be gone."""
     with contextlib.suppress(OSError):
-        connection.sendall(NUMBER.pack(os.waitstatus_to_exitcode(status)))
-    os._exit(0)
+        connection.sendall(NUMBER.pack(number))
 
 
 def become(wanted: Wanted, address: str) -> None:
