@@ -12,7 +12,7 @@ import time
 import psycopg
 import pytest
 
-from tests.store.contents import of_postgres, of_sqlite
+from tests.contents import of_postgres, of_sqlite
 
 TESTS = """
     def test_one(tracker):

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
+from tests.contents import of_postgres, of_sqlite
 from tests.postgres.server import PASSWORD
-from tests.store.contents import of_postgres, of_sqlite
 from tracking import Tracker
 
 

@@ -13,9 +13,9 @@ from contextlib import closing, suppress
 import psycopg
 import pytest
 
+from tests.contents import of_postgres, of_sqlite, rows_without_a_run
 from tests.postgres.line import Line
 from tests.postgres.processes import exit_code_of, fork
-from tests.store.contents import of_postgres, of_sqlite, rows_without_a_run
 from tracking import ExperimentDBManager, StoreError, Tracker, pushing
 from tracking.merging.content import ContentDBManager
 from tracking.postgres.address import Address

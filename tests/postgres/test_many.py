@@ -9,8 +9,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from tests.contents import of_postgres, of_sqlite, rows_without_a_run
 from tests.postgres.processes import at_once
-from tests.store.contents import of_postgres, of_sqlite, rows_without_a_run
 from tracking import ExperimentDBManager, Tracker
 from tracking.postgres.address import Address
 from tracking.postgres.writing import StoreWriter

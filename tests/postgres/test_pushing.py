@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 import psycopg
 import pytest
 
-from tests.store.contents import of_postgres, of_sqlite, rows_without_a_run
+from tests.contents import of_postgres, of_sqlite, rows_without_a_run
 from tracking import Tracker, columns, pushing
 from tracking.errors import InvalidArgumentError, StoreError
 from tracking.merging.content import ContentDBManager

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.store.contents import of_postgres, of_sqlite
+from tests.contents import of_postgres, of_sqlite
 from tracking.errors import NewerSchemaError, NotAnExperimentError, StoreError
 from tracking.postgres.address import Address
 from tracking.postgres.writing import StoreWriter
