@@ -7,13 +7,13 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
-    AdaBoostClassifier,
+    AdaBoostRegressor,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -134,7 +134,7 @@ def test_scores_of_a_loop_of_partial_fit_are_counted_by_name(tracker):
 @pytest.mark.parametrize(
     ("estimator", "metric", "method"),
     [
-        (AdaBoostClassifier(n_estimators=3), accuracy_score, "staged_predict"),
+        (AdaBoostRegressor(n_estimators=3, random_state=0), mean_squared_error, "staged_predict"),
         (GradientBoostingClassifier(n_estimators=3), log_loss, "staged_predict_proba"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -148,7 +148,7 @@ def test_each_stage_of_an_ensemble_is_measured(estimator, metric, method, tracke
 
 def test_an_estimator_without_stages_is_refused(tracker):
     with pytest.raises(InvalidArgumentError, match="KMeans has no staged_predict"):
-        tracker.callback("sklearn").staged(KMeans(), X, Y, accuracy_score)
+        tracker.callback("sklearn").staged(KMeans(), X, Y, mean_squared_error)
 
 
 def test_parameters_are_recorded_when_asked_for(tracker):

@@ -13,7 +13,8 @@ CHOICES = [option for option in options._OPTIONS if option.choices]
 
 def test_every_option_is_a_flag_and_an_ini_key_with_its_help(project):
     result = project.pytest("--help")
-    shown = re.sub(r"\s+", " ", result.stdout.str())
+    unbroken = re.sub(r"(?<=\w-)\n\s+", "", result.stdout.str())
+    shown = re.sub(r"\s+", " ", unbroken)
     flags = set(re.findall(r"(--sg-track[\w-]*)", shown))
     keys = set(re.findall(r"(?<!-)\b(sg_track\w*) \((?:string|bool|linelist)\)", shown))
     assert flags == {option.flag for option in options._OPTIONS}

@@ -41,7 +41,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--number", type=count, default=1, help="which of those graphs (default: %(default)s)"
     )
-    parser.add_argument("--format", choices=_FORMATS, default="text", help="(default: %(default)s)")
+    parser.add_argument(
+        "--format", choices=tuple(_FORMATS), default="text", help="(default: %(default)s)"
+    )
     parser.add_argument("-o", "--output", type=Path, help="file to write (default: the terminal)")
 
 

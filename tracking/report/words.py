@@ -44,13 +44,8 @@ def checks_table(checks: Iterable[Check], width: int) -> str:
 def _laid_out(rows: Sequence[Sequence[str]]) -> str:
     from tabulate import tabulate  # only sessions with something to show pay for it
 
-    return tabulate(
-        rows,
-        CHECK_HEADERS,
-        tablefmt="simple",
-        disable_numparse=True,
-        colalign=("left", "left", "right", "right", "right", "right", "left"),
-    )
+    aligned = ("left", "left", "right", "right", "right", "right", "left") if rows else None
+    return tabulate(rows, CHECK_HEADERS, tablefmt="simple", disable_numparse=True, colalign=aligned)
 
 
 def _cut(name: str, width: int) -> str:
