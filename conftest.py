@@ -5,13 +5,23 @@ from __future__ import annotations
 import gc
 import os
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 pytest_plugins = ["pytester"]
 
 # The default run is for every change; `tox -e faults` takes its time.
 settings.register_profile("default", max_examples=40, deadline=None)
 settings.register_profile("full", max_examples=400, deadline=None)
+# `tox -e mutation` asks whether a test fails at all, thousands of times: the same examples each
+# time, and no search for a smaller one.
+settings.register_profile(
+    "mutation",
+    max_examples=20,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # What thousands of tests are made of is never garbage: to look through it would take the collector

@@ -27,6 +27,15 @@ def forks() -> Iterator[Forks]:
     forks.close()
 
 
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no interpreter measure coverage that is started from now on.
+
+    To measure takes imports and files of its own, which some tests would take for ours.
+    """
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A PostgreSQL server of our own, one for each process that runs tests."""

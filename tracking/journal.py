@@ -40,7 +40,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import adler32
@@ -282,13 +282,14 @@ class SegmentWriter:
                 try:
                     _allocate(self._fd, size, growth)
                     self._map.resize(size + growth)
-                    break
                 except OSError as error:
                     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                         raise JournalError(f"cannot extend {self.path}: {error}") from error
                     growth = growth // 2 // _PAGE * _PAGE
                     if growth < _PAGE:
                         raise JournalError(f"no space left for {self.path}: {error}") from error
+                else:
+                    return
 
     def append(self, frames: bytes) -> None:
         """Append frames, making room as needed."""
@@ -364,7 +365,7 @@ class SegmentWriter:
                 self._map.close()
         # Forgotten first: the number may be another file's as soon as it is closed.
         fd, self._fd = self._fd, -1
-        if fd >= 0:
+        if fd != -1:
             os.close(fd)
 
 
@@ -446,7 +447,7 @@ def intact_length(data: bytes) -> int:
     return FRAME_SIZE * n_frames
 
 
-def read_segment(path: Path, start: int = 0) -> tuple[Header, Frames]:
+def read_segment(path: Path, start: int = HEADER_SIZE) -> tuple[Header, Frames]:
     """Read a segment that nobody writes to any more: all its channels, its records from `start` on.
 
     Raises:
@@ -556,21 +557,22 @@ def _grouped(numbers: Any) -> tuple[Any, dict[int, slice]]:
         keys = (numbers >> 16 | numbers).astype(np.uint16)  # sorted by radix, ten times as fast
     order = np.argsort(keys, kind="stable")
     keys = keys.take(order)
-    starts = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist()]
-    ends = [*starts[1:], len(keys)]
-    return order, {
-        int(numbers[order[start]]): slice(start, end)
-        for start, end in zip(starts, ends, strict=True)
-    }
+    bounds = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
+    return order, {int(numbers[order[start]]): slice(start, end) for start, end in pairwise(bounds)}
 
 
 def as_array(frames: bytes | mmap.mmap, n: int = -1, start: int = 0) -> Any:
     """Return frames as an array of step, value, wall_time, channel and check."""
     import numpy as np
 
-    names = ("step", "value", "wall_time", "channel", "check")
-    formats = ("<i8", "<f8", "<f8", "<u4", "<u4")
-    return np.frombuffer(frames, np.dtype(list(zip(names, formats, strict=True))), n, start)
+    fields = [
+        ("step", "<i8"),
+        ("value", "<f8"),
+        ("wall_time", "<f8"),
+        ("channel", "<u4"),
+        ("check", "<u4"),
+    ]
+    return np.frombuffer(frames, np.dtype(fields), n, start)
 
 
 def _adler32_of_each(data: bytes) -> Any:

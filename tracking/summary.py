@@ -8,6 +8,7 @@ series give bit-equal summaries on every machine and in every process.
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from tracking.model import Summary
@@ -87,21 +88,24 @@ def _mean(values: list[float], smallest: float, largest: float) -> float:
 
 
 def _std(values: list[float], mean: float, smallest: float, largest: float) -> float:
-    if smallest == largest:
+    half_spread = _half_spread(mean, smallest, largest)
+    if not half_spread:
         return 0.0
-    half_spread = max(largest / 2 - mean / 2, mean / 2 - smallest / 2)
     if _SAFE_MIN < half_spread < _SAFE_MAX:
         squares = [(deviation := value - mean) * deviation for value in values]
         return math.sqrt(math.fsum(squares) / len(values))
     # Halved, so that the difference of two huge numbers of opposite sign stays finite; subnormal
     # spreads lose a bit to it, which is all they have to lose.
-    scale = half_spread or math.ulp(0.0)
-    squares = [((value / 2 - mean / 2) / scale) ** 2 for value in values]
-    return _times_two(scale * math.sqrt(math.fsum(squares) / len(values)))
+    squares = [((value / 2 - mean / 2) / half_spread) ** 2 for value in values]
+    return _times_two(half_spread * math.sqrt(math.fsum(squares) / len(values)))
+
+
+def _half_spread(mean: float, smallest: float, largest: float) -> float:
+    return max(largest / 2 - mean / 2, mean / 2 - smallest / 2)
 
 
 def _times_two(value: float) -> float:
-    return min(2.0 * value, math.nextafter(math.inf, 0.0))
+    return min(2.0 * value, sys.float_info.max)
 
 
 def _summarize_numpy(steps: Any, values: Any) -> Summary:
@@ -113,10 +117,13 @@ def _summarize_numpy(steps: Any, values: Any) -> Summary:
     if (steps[1:] < steps[:-1]).any():
         order = np.argsort(steps, kind="stable")
         steps, values = steps[order], values[order]
+    finite = values
+    n_nan = n_inf = 0
     is_finite = np.isfinite(values)
-    finite = values if is_finite.all() else values[is_finite]
-    n_nan = int(np.isnan(values).sum()) if len(finite) < n else 0
-    n_inf = n - n_nan - len(finite)
+    if not is_finite.all():
+        finite = values[is_finite]
+        n_nan = int(np.isnan(values).sum())
+        n_inf = n - n_nan - len(finite)
     smallest = largest = mean = std = tail = None
     if len(finite):
         smallest, largest = float(finite.min()), float(finite.max())
@@ -150,11 +157,11 @@ def _mean_numpy(values: Any, smallest: float, largest: float) -> float:
 
 
 def _std_numpy(values: Any, mean: float, smallest: float, largest: float) -> float:
-    if smallest == largest:
+    half_spread = _half_spread(mean, smallest, largest)
+    if not half_spread:
         return 0.0
-    half_spread = max(largest / 2 - mean / 2, mean / 2 - smallest / 2)
     if _SAFE_MIN < half_spread < _SAFE_MAX:
         squares = (values - mean) ** 2  # not a dot product: BLAS may sum in any order
         return math.sqrt(float(squares.sum()) / len(values))
-    squares = ((values / 2 - mean / 2) / (half_spread or math.ulp(0.0))) ** 2
+    squares = ((values / 2 - mean / 2) / half_spread) ** 2
     return _times_two(half_spread * math.sqrt(float(squares.sum()) / len(values)))

@@ -6,8 +6,8 @@ import fcntl
 import itertools
 import math
 import os
+import stat
 import struct
-import subprocess
 import sys
 import threading
 import uuid
@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.segments import by_write, frame, rows, rows_of
 from tracking import journal
 from tracking.errors import JournalError
 from tracking.journal import (
@@ -28,7 +29,6 @@ from tracking.journal import (
     Note,
     Owner,
     SegmentWriter,
-    columns_of,
     pack_frame,
     pack_payload,
     read_segment,
@@ -46,24 +46,6 @@ anything_packed = {
     "wall_time": st.floats(0, 2e9),
     "channel": st.integers(1, 2**30 - 1),
 }
-
-
-def frame(channel, step, value=0.5, wall_time=1.7e9):
-    payload = pack_payload(step, value, wall_time, channel)
-    return pack_frame(payload, adler32(payload))
-
-
-def rows(frames, channel):
-    return rows_of(frames.records[channel])
-
-
-def rows_of(frames):
-    return list(zip(*columns_of(frames), strict=True))
-
-
-def by_write(monkeypatch):
-    """Make segments grow by write(2), as where the file system allocates no space ahead."""
-    monkeypatch.setattr(journal, "_allocate", lambda *_: False)
 
 
 @pytest.fixture(params=["mmap", "write"])
@@ -177,6 +159,24 @@ def test_names_of_every_length_come_back(writer):
     assert frames.n_damaged == 0
 
 
+def test_the_same_notes_and_events_still_make_the_same_bytes(folder, monkeypatch):
+    monkeypatch.setattr(journal.time, "time", lambda: 1.7e9)
+    writer = SegmentWriter(folder)
+    start = writer.tell()
+    writer.leave_note(Note.CALL)
+    writer.append_event(b"some text of 24 bytes")
+    writer.append_event(b"x")
+    payloads = [
+        struct.pack("<qddI", 5, 0.0, 1.7e9, 1 << 30),
+        struct.pack("<I20sI", 21, b"some text of 24 byte", 1 << 29),
+        struct.pack("<24sI", b"s", 1 << 29),
+        struct.pack("<I20sI", 1, b"x", 1 << 29 | 1),
+    ]
+    expected = b"".join(one + struct.pack("<I", adler32(one)) for one in payloads)
+    assert writer.path.read_bytes()[start : writer.tell()] == expected
+    writer.close()
+
+
 # Growing
 
 
@@ -210,16 +210,6 @@ def test_a_segment_grows_for_pieces_of_any_size(folder, monkeypatch, n_frames):
     writer.close()
 
 
-def test_room_that_another_thread_made_is_enough(tmp_path):
-    writer = SegmentWriter(tmp_path)
-    size = len(writer._map)
-    writer.make_room(size - HEADER_SIZE)
-    assert len(writer._map) == size
-    writer.make_room(size)
-    assert len(writer._map) == 2 * size
-    writer.close()
-
-
 def test_threads_lose_nothing_and_keep_their_order(writer):
     n_threads, n_each = 16, 1_000
     channels = [writer.define_channel(RUNS[0], f"of {i}") for i in range(n_threads)]
@@ -250,90 +240,6 @@ def test_threads_lose_nothing_and_keep_their_order(writer):
         assert [step for step, _, _ in rows(frames, channel)] == list(range(n_each))
 
 
-FILL_A_DISK = """
-import resource, signal, sys
-from pathlib import Path
-from zlib import adler32
-from tracking import journal
-from tracking.errors import JournalError
-
-folder, way, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-if way == "write":
-    journal._allocate = lambda *_: False
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-writer = journal.SegmentWriter(folder)
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-channel = writer.define_channel("00" * 16, "loss")
-for step in range(limit):
-    payload = journal.pack_payload(step, 0.5, 1.7e9, channel)
-    try:
-        writer.append(journal.pack_frame(payload, adler32(payload)))
-    except JournalError as error:
-        print(step, error)
-        break
-"""
-
-
-@pytest.mark.parametrize(("way", "granularity"), [("mmap", PAGE), ("write", FRAME_SIZE)])
-def test_a_full_disk_is_told_and_what_was_written_stays(tmp_path, way, granularity):
-    limit = 400_010  # not a whole number of frames
-    done = subprocess.run(
-        [sys.executable, "-c", FILL_A_DISK, str(tmp_path), way, str(limit)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(journal.__file__).parents[1],
-    )
-    n_written, message = done.stdout.split(maxsplit=1)
-    (path,) = tmp_path.iterdir()
-    assert "no space left" in message
-    assert str(path) in message
-    _, frames = read_segment(path)
-    assert [step for step, _, _ in rows(frames, 1)] == list(range(int(n_written)))
-    assert frames.n_damaged == 0
-    assert limit - granularity < frames.end <= limit
-
-
-@pytest.mark.parametrize("accepted", [0, 1, 31])
-def test_a_piece_written_in_part_is_taken_back(tmp_path, monkeypatch, accepted):
-    by_write(monkeypatch)
-    writer = SegmentWriter(tmp_path)
-    writer.append(frame(1, 0))
-    with monkeypatch.context() as full_disk:
-        write = os.pwrite
-        full_disk.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[:accepted], at))
-        with pytest.raises(JournalError, match="no space left"):
-            writer.append(frame(1, 1))
-    writer.append(frame(1, 2))
-    _, frames = read_segment(writer.path)
-    assert [step for step, _, _ in rows(frames, 1)] == [0, 2]
-    assert frames.n_damaged == 0
-    writer.close()
-
-
-def test_taking_back_a_piece_spares_what_another_thread_wrote_meanwhile(tmp_path, monkeypatch):
-    by_write(monkeypatch)
-    writer = SegmentWriter(tmp_path)
-    other = threading.Thread(target=lambda: writer.append(frame(2, 0)))
-    write = os.pwrite
-
-    def write_a_part(fd, data, at):
-        if threading.current_thread() is other:
-            return write(fd, data, at)
-        other.start()
-        other.join(0.2)  # long enough to get in between, were it let
-        return write(fd, data[:8], at)
-
-    monkeypatch.setattr(os, "pwrite", write_a_part)
-    with pytest.raises(JournalError, match="no space left"):
-        writer.append(frame(1, 0))
-    other.join()
-    _, frames = read_segment(writer.path)
-    assert list(frames.records) == [2]
-    assert frames.n_damaged == 0
-    writer.close()
-
-
 # The writer's hold of its file
 
 
@@ -362,6 +268,80 @@ def test_removing_leaves_no_file(folder):
     assert list(folder.iterdir()) == []
 
 
+def test_removing_what_is_gone_already_is_no_error(folder):
+    writer = SegmentWriter(folder)
+    writer.path.unlink()
+    writer.remove()
+    assert not writer.path.exists()
+
+
+def test_a_segment_that_cannot_be_removed_says_so_and_stays_in_use(folder, monkeypatch):
+    writer = SegmentWriter(folder)
+
+    def refused(path, **_):
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(Path, "unlink", refused)
+        with pytest.raises(JournalError) as caught:
+            writer.remove()
+    error = "[Errno 1] Operation not permitted"
+    assert str(caught.value) == f"cannot remove {writer.path}: {error}"
+    writer.append(frame(1, 0))
+    assert is_locked(writer.path)
+    writer.remove()
+
+
+def test_a_segment_is_its_owner_s_to_write_and_as_readable_as_the_umask_lets(folder):
+    umask = os.umask(0o026)
+    try:
+        writer = SegmentWriter(folder)
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(writer.path.stat().st_mode) == 0o640
+    writer.close()
+
+
+def test_no_file_that_is_there_is_taken_for_a_new_segment(folder, monkeypatch):
+    monkeypatch.setattr(journal.os, "urandom", bytes)
+    other = folder / f"{bytes(16).hex()}.new"
+    other.write_bytes(b"somebody's")
+    with pytest.raises(JournalError, match=r"cannot create a journal segment in .*File exists"):
+        SegmentWriter(folder)
+    assert other.read_bytes() == b"somebody's"
+
+
+def test_an_interrupt_in_the_making_of_a_segment_is_passed_on(folder, monkeypatch):
+    rename = Path.rename
+
+    def interrupted_behind(path, target):
+        rename(path, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupted_behind)
+    with pytest.raises(KeyboardInterrupt):
+        SegmentWriter(folder)
+    (left,) = folder.iterdir()
+    assert not is_locked(left)
+
+
+def test_a_segment_that_somebody_looks_into_can_be_closed(tmp_path):
+    writer = SegmentWriter(tmp_path)
+    writer.append(frame(1, 0))
+    with memoryview(writer._map) as looked_into:
+        writer.close()
+        assert looked_into[HEADER_SIZE : HEADER_SIZE + FRAME_SIZE] == frame(1, 0)
+
+
+def test_closing_twice_closes_one_file(folder, monkeypatch):
+    writer = SegmentWriter(folder)
+    closed, close = [], os.close
+    monkeypatch.setattr(os, "close", lambda fd: closed.append(fd) or close(fd))
+    writer.close()
+    writer.close()
+    assert len(closed) == 1
+
+
 def test_closing_twice_does_not_close_a_stranger_s_file(folder):
     writer = SegmentWriter(folder)
     writer.close()
@@ -378,35 +358,6 @@ def test_a_segment_that_cannot_be_created_is_an_error_that_names_the_folder(tmp_
         SegmentWriter(tmp_path / "missing")
 
 
-def test_a_segment_without_space_leaves_nothing_behind(tmp_path, monkeypatch):
-    def no_space(fd, offset, length):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(journal, "_allocate", no_space)
-    open_before = len(list(Path("/dev/fd").iterdir()))
-    with pytest.raises(JournalError, match="No space left"):
-        SegmentWriter(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-    assert len(list(Path("/dev/fd").iterdir())) == open_before
-
-
-def test_a_segment_that_cannot_be_mapped_larger_says_so_and_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "_FIRST_SIZE", PAGE)
-    writer = SegmentWriter(tmp_path)
-    writer.append(frame(1, 0))
-
-    def not_permitted(fd, offset, length):
-        raise PermissionError(1, "Operation not permitted")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(journal, "_allocate", not_permitted)
-        with pytest.raises(JournalError, match=r"cannot extend .*not permitted"):
-            writer.append(frame(1, 1) * 200)
-    writer.append(frame(1, 2) * 200)
-    assert len(rows(read_segment(writer.path)[1], 1)) == 201
-    writer.close()
-
-
 def test_notes_are_told_apart_from_records_and_channels(folder):
     writer = SegmentWriter(folder)
     channel = writer.define_channel(RUNS[0], "loss")
@@ -417,6 +368,7 @@ def test_notes_are_told_apart_from_records_and_channels(folder):
     writer.append(frame(99 | journal._NOTE, 0))  # of a later version
     _, frames = read_segment(writer.path)
     assert frames.notes == list(Note)
+    assert frames.events == []
     assert frames.channels == {channel: Channel(RUNS[0], "loss")}
     assert [step for step, _, _ in rows(frames, channel)] == list(Note)
     assert list(writer.read(start, writer.tell())) == [channel]
@@ -653,6 +605,7 @@ def test_events_come_back_in_order_whole_and_apart_from_records(tmp_path):
     writer.close()
     _, frames = read_segment(writer.path, start=end - FRAME_SIZE)
     assert frames.events == events
+    assert list(frames.records) == [channel]
     assert len(rows_of(frames.records[channel])) == 1
 
 
@@ -668,23 +621,3 @@ def test_an_event_cut_short_is_none(tmp_path):
         writer.path.write_bytes(torn)
         _, frames = read_segment(writer.path)
         assert frames.events == [b"first" * 10]
-
-
-@given(
-    numbers=st.lists(
-        st.one_of(
-            st.integers(1, 5),
-            st.integers(0, 5).map(journal._DEFINITION.__or__),
-            st.integers(0, 5).map(journal._EVENT.__or__),
-            st.sampled_from([journal._NOTE, (1 << 13) - 1, 1 << 13, (1 << 29) - 1]),
-        ),
-        min_size=1,
-    )
-)
-def test_frames_are_split_by_channel_in_the_order_they_have(numbers):
-    frames = [frame(number, step) for step, number in enumerate(numbers)]
-    expected = {}
-    for number, one in zip(numbers, frames, strict=True):
-        expected[number] = expected.get(number, b"") + one
-    assert journal._split_by_channel(b"".join(frames)) == expected, "few"
-    assert journal._split_many_by_channel(b"".join(frames)) == expected, "many"

@@ -169,7 +169,20 @@ def test_without_a_baseline_every_metric_is_shown_and_nothing_is_identical(sampl
         ("a", Verdict.NO_BASELINE, 1.0),
         ("b", Verdict.NO_BASELINE, 2.0),
     ]
-    assert all(f"{name} " in comparison.checks[0].message for name in STATISTICS)
+    values = "mean 1, tail 1, min 1, max 1, std 0, last 1"
+    assert comparison.checks[0].message == f"a: no baseline yet; this run gave {values}"
+    assert not comparison.is_suspect
+
+
+def test_without_a_baseline_each_metric_is_shown_by_its_own_settings():
+    settings = {"a": replace(EXACT, statistics=("last", "std")), "b": replace(EXACT)}
+    now = {"a": summary(last=3.0), "b": summary(min=0.5)}
+    checks = compare(None, now, settings.__getitem__, Context(0)).checks
+    assert [(check.metric, check.statistic, check.current) for check in checks] == [
+        ("a", "last", 3.0),
+        ("b", STATISTICS[0], getattr(now["b"], STATISTICS[0])),
+    ]
+    assert checks[0].message == "a: no baseline yet; this run gave last 3, std 0"
 
 
 def test_a_run_without_metrics_and_baseline_has_no_baseline():
@@ -187,6 +200,7 @@ def test_a_metric_that_is_gone_is_red_whatever_the_seed(seed):
     message = "loss: not recorded by this run; the baseline has tail 0.5, mean 0.5"
     expected = Check("loss", "tail", Verdict.MISSING_METRIC, 0.5, None, None, message)
     assert comparison.checks == (expected,)
+    assert not comparison.is_suspect, "no run of another seed brings it back"
 
 
 def test_a_metric_that_only_some_samples_have_is_missed_all_the_same():
@@ -198,16 +212,48 @@ def test_a_metric_that_no_sample_has_is_new():
     now = {"acc": summary(), "loss": summary(2.0)}
     comparison = compare([sample(acc=summary())], now, lambda _: DEFAULT_SETTINGS, Context(0))
     assert comparison.verdict is Verdict.NEW_METRIC
-    check = comparison.checks[-1]
-    assert (check.metric, check.statistic, check.baseline, check.current) == (
-        "loss",
-        "tail",
-        None,
-        2.0,
-    )
+    message = "loss: not in the baseline; this run gave tail 2, mean 2"
+    expected = Check("loss", "tail", Verdict.NEW_METRIC, None, 2.0, None, message)
+    assert comparison.checks[-1] == expected
+    assert not comparison.is_suspect
 
 
 # Counts
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (
+            summary(n=10),
+            summary(n=9),
+            Check(
+                *("loss", "n", TRUNCATED, 10, 9, 0),
+                "loss: n went from 10 to 9 (-10 %);"
+                " a run has to have as many records as the baseline, allowance 0",
+            ),
+        ),
+        (
+            summary(n_nan=1),
+            summary(n_nan=2),
+            Check(
+                *("loss", "n_nan", NON_FINITE, 1, 2, 0),
+                "loss: n_nan went from 1 to 2 (+100 %);"
+                " more non-finite records than in the baseline, allowance 0",
+            ),
+        ),
+        (
+            summary(n_inf=2),
+            summary(n_inf=1),
+            Check(
+                *("loss", "n_inf", IMPROVED, 2, 1, 0),
+                "loss: n_inf went from 2 to 1 (-50 %)",
+            ),
+        ),
+    ],
+)
+def test_a_count_that_differs_is_told_by_both_sides_and_allows_nothing(before, now, expected):
+    assert run(before, now).checks[0] == expected
 
 
 @pytest.mark.parametrize("n", [1, 9, 11])
@@ -251,6 +297,9 @@ def test_as_many_records_as_any_sample_of_the_seed_is_enough(before, n, expected
         ([(1, 0), (2, 0)], (0, 0), {("n_nan", IMPROVED)}),
         # The NaN of one sample and the infinities of the other allow neither with both.
         ([(3, 0), (0, 3)], (3, 3), {("n_inf", NON_FINITE)}),
+        # The nearest is the one that excuses most, however far it is otherwise.
+        ([(0, 5), (0, 0)], (0, 5), set()),
+        ([(9, 0), (1, 0)], (2, 0), {("n_nan", IMPROVED)}),
     ],
 )
 @pytest.mark.parametrize("seed", [0, 1])
@@ -301,13 +350,16 @@ LOST = summary(None, n_nan=10, std=None, last=NAN)
         ([last(NAN, 1)], last(5.0, 1), LAST, NON_FINITE),
         ([last(NAN, 1)], last(5.0, 0, 1), LAST, NON_FINITE),
         ([last(NAN, 2), last(INF, 0, 1)], last(5.0, 1), LAST, NON_FINITE),
+        ([last(INF, 0, 2)], last(5.0, 0, 1), LAST, IMPROVED),
         # Numbers of the samples that have one.
         ([last(NAN, 1), last(1.0, 1)], last(1.01, 1), LAST, WITHIN),
         ([last(NAN, 1), last(1.0, 1)], last(2.0, 1), LAST, REGRESSED),
     ],
 )
 def test_a_value_that_is_not_finite_on_one_side_only_never_passes(before, now, settings, expected):
-    assert run(before, now, settings).verdict is expected
+    comparison = run(before, now, settings)
+    assert (comparison.verdict, comparison.checks[-1].verdict) == (expected, expected)
+    assert not comparison.is_suspect
 
 
 @pytest.mark.parametrize(
@@ -321,7 +373,8 @@ def test_a_value_that_is_not_finite_on_one_side_only_never_passes(before, now, s
     ],
 )
 def test_another_seed_excuses_no_value_that_is_not_finite(before, now, expected):
-    assert run(before, now, LAST, seed=1).verdict is expected
+    comparison = run(before, now, LAST, seed=1)
+    assert (comparison.verdict, comparison.is_suspect) == (expected, False)
 
 
 # Seeds
@@ -357,6 +410,11 @@ def test_the_message_names_the_seeds_that_differ():
         " seed 1, seed 2, and runs of different seeds need not agree"
         " (samples: 3, the statistical rule needs 5)"
     )
+
+
+def test_the_message_says_so_where_the_run_has_no_seed():
+    message = run(summary(0.9), summary(0.9), seed=None).checks[0].message
+    assert ", but it had no seed and the baseline seed 0, and runs" in message
 
 
 # Tolerance
@@ -428,7 +486,7 @@ def test_an_allowance_beyond_the_largest_float_is_no_free_pass(rel, before, now,
 def test_several_samples_are_met_in_any_one_or_in_their_median(before, now, expected, baseline):
     items = [summary(value) for value in before]
     check = run(items, summary(now), MEAN, seed=None, own=None).checks[0]
-    assert (check.verdict, check.baseline) == (expected, pytest.approx(baseline))
+    assert (check.verdict, check.baseline) == (expected, pytest.approx(baseline, 1e-12, 0))
     with_seed = run(items, summary(now), MEAN).checks[0]
     assert with_seed.verdict is (Verdict.UNDERPOWERED if expected is WITHIN else expected)
     assert (with_seed.baseline, with_seed.allowance) == (check.baseline, check.allowance)
@@ -526,6 +584,50 @@ def test_the_message_of_a_red_check_says_what_changed_by_how_much_and_what_was_a
     before, now, settings, message
 ):
     assert run(before, now, settings).checks[0].message == message
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "seed", "expected"),
+    [
+        (
+            last(INF, 0, 1),
+            last(5.0),
+            0,
+            Check("loss", "last", IMPROVED, INF, 5.0, None, "loss: last went from Infinity to 5"),
+        ),
+        (
+            last(0.5),
+            last(-INF, 0, 1),
+            0,
+            Check(
+                *("loss", "last", NON_FINITE, 0.5, -INF, None),
+                "loss: last went from 0.5 to -Infinity;"
+                " a value that is not finite passes only if the baseline has the same",
+            ),
+        ),
+        (
+            last(INF, 0, 1),
+            last(INF, 0, 1),
+            1,
+            Check(
+                *("loss", "last", NOT_COMPARABLE, INF, INF, None),
+                "loss: last went from Infinity to Infinity, but it had seed 1 and the baseline"
+                " seed 0, and runs of different seeds need not agree",
+            ),
+        ),
+    ],
+)
+def test_a_check_of_what_is_not_finite_has_both_sides_and_no_allowance(before, now, seed, expected):
+    comparison = run(before, now, LAST, seed=seed)
+    assert comparison.checks[-1] == replace(expected, direction=LOWER)
+    assert not comparison.is_suspect
+
+
+@pytest.mark.parametrize("now", [1.0, 1.01, 2.0, 0.5, NAN])
+@pytest.mark.parametrize(("name", "direction"), [("loss", LOWER), ("acc", HIGHER), ("lr", BOTH)])
+def test_a_check_of_a_value_says_which_way_is_better(name, direction, now):
+    (check,) = run(summary(), summary(now), MEAN, name=name).checks
+    assert check.direction is direction
 
 
 # Invariants

@@ -249,6 +249,27 @@ def test_the_message_of_what_was_compared_by_too_few_samples_says_what_is_missin
     )
 
 
+@pytest.mark.parametrize(
+    ("now", "direction", "change", "allowed"),
+    [
+        (1.25, LOWER, "from 1.00312 to 1.25 (+24.6 %)", "lower is better, allowance 0.117792"),
+        (0.7, LOWER, "from 1.00312 to 0.7 (-30.2 %)", "lower is better, allowance 0.117792"),
+        (0.7, BOTH, "from 1.004 to 0.7 (-30.3 %)", "either way counts, allowance 0.131007"),
+    ],
+)
+def test_the_message_of_the_rule_says_what_was_allowed_by_how_many_samples(
+    now, direction, change, allowed
+):
+    (check,) = judged(now, settings=replace(MEAN, direction=direction)).checks
+    doubt = "; not confirmed by fresh seeds" if check.verdict is REGRESSED else ""
+    assert check.message == f"loss: mean went {change}; {allowed} by 10 samples{doubt}"
+
+
+def test_what_the_rule_finds_within_needs_no_message():
+    (check,) = judged(1.01).checks
+    assert (check.verdict, check.message, check.warning) == (WITHIN, "", "")
+
+
 # Floor, allowance and what would be detected
 
 

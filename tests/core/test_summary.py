@@ -63,6 +63,11 @@ def exact_statistics(values):
         ([4 * ULP, 8 * ULP], (2, 0, 0, 4 * ULP, 8 * ULP, 6 * ULP, 2 * ULP, 6 * ULP, 8 * ULP, 0, 1)),
         ([0, 1e-200], (2, 0, 0, 0, 1e-200, 5e-201, 5e-201, 5e-201, 1e-200, 0, 1)),
         ([-0.0, 0.0], (2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)),
+        ([0, ULP], (2, 0, 0, 0, ULP, 0, 0, 0, ULP, 0, 1)),
+        (
+            [-1e308, -1.5e308],
+            (2, 0, 0, -1.5e308, -1e308, -1.25e308, 2.5e307, -1.25e308, -1.5e308, 0, 1),
+        ),
     ],
 )
 def test_known_series(path, values, expected):
@@ -100,14 +105,133 @@ def test_tail_skips_what_is_not_finite_and_counts_it_in_n(path):
     assert of(path, values).tail == 2.0
 
 
+# To the last bit
+
+
+def skewed(seed, exponent, sign=1.0):
+    """Forty numbers of one sign, most of them small, up to 2 ** exponent."""
+    rng = random.Random(seed)
+    roots = [rng.random() for _ in range(40)]
+    return [math.ldexp(sign * root * root * root * root, exponent) for root in roots]
+
+
+@pytest.mark.parametrize(
+    ("values", "python", "numpy"),
+    [
+        (
+            skewed(1, 0),
+            ["0x1.3327ddbfc8d7ap-3", "0x1.d234afce0ea47p-3", "0x1.370eafc27f292p-3"],
+            None,
+        ),
+        (
+            skewed(2, 0, -1.0),
+            ["-0x1.e3edc99debbc6p-3", "0x1.3b9ca88dc53f2p-2", "-0x1.9b418741d8f22p-2"],
+            ["-0x1.e3edc99debbc5p-3", "0x1.3b9ca88dc53f2p-2", "-0x1.9b418741d8f22p-2"],
+        ),
+        (
+            skewed(3, -1060),
+            ["0x0.0000000000decp-1022", "0x0.000000000109ap-1022", "0x0.000000000117ap-1022"],
+            None,
+        ),
+        (
+            skewed(4, -1060, -1.0),
+            ["-0x0.0000000000e74p-1022", "0x0.00000000010a8p-1022", "-0x0.0000000001897p-1022"],
+            None,
+        ),
+        (
+            skewed(5, -520),
+            ["0x1.22139ec2a0050p-522", "0x1.424b189c486c1p-522", "0x1.ad80efb50b6f5p-522"],
+            ["0x1.22139ec2a0050p-522", "0x1.424b189c486c1p-522", "0x1.ad80efb50b6f6p-522"],
+        ),
+        (
+            skewed(6, -520, -1.0),
+            ["-0x1.a71f7fa74e83ap-523", "0x1.cf35ea9ff15b0p-523", "-0x1.5ec37f07d64a8p-522"],
+            None,
+        ),
+        (
+            skewed(7, 510),
+            ["0x1.de8a0ce591803p+506", "0x1.b67e156c36efap+507", "0x1.34b7dcd28829bp+506"],
+            ["0x1.de8a0ce591804p+506", "0x1.b67e156c36ef9p+507", "0x1.34b7dcd28829bp+506"],
+        ),
+        (
+            skewed(8, 510, -1.0),
+            ["-0x1.92dab96e1154cp+507", "0x1.39f869cda0269p+508", "-0x1.541364ca17b04p+508"],
+            None,
+        ),
+        (
+            skewed(9, 1023),
+            ["0x1.353856e79f569p+1020", "0x1.b5ce6bba1d0eep+1020", "0x1.0916c5ecd672cp+1021"],
+            None,
+        ),
+        (
+            skewed(10, 1023, -1.0),
+            ["-0x1.d3959c6f6fc27p+1020", "0x1.32cadce6999ccp+1021", "-0x1.33bf508a7d0edp+1020"],
+            ["-0x1.d3959c6f6fc28p+1020", "0x1.32cadce6999cdp+1021", "-0x1.33bf508a7d0eep+1020"],
+        ),
+        (
+            skewed(11, 1023, -1.9),
+            ["-0x1.9b5a731da1001p+1021", "0x1.1e82fad68426ep+1022", "-0x1.0977a83a4ab82p+1023"],
+            ["-0x1.9b5a731da1001p+1021", "0x1.1e82fad68426dp+1022", "-0x1.0977a83a4ab82p+1023"],
+        ),
+        # At the bounds of what is scaled.
+        (
+            [-2e-150, 2e-150, 1.68e-150, -1.68e-150, -1.68e-150, 1.68e-150],
+            ["0x0.0p+0", "0x1.77a20f4a8fa61p-498", "0x1.4f31f8832dd2ap-500"],
+            None,
+        ),
+        (
+            [-2e150, 2e150, 1.52e150, -1.52e150, -1.52e150, 1.52e150],
+            ["0x0.0p+0", "0x1.09256887481f5p+499", "0x1.f485516e7577ep+496"],
+            None,
+        ),
+        (
+            [1e150, 9.1e149, 5e149, 2.8000000000000004e149, 7.6e149],
+            ["0x1.afb2fca278843p+497", "0x1.4cc2fa222be62p+496", "0x1.afb2fca278843p+497"],
+            None,
+        ),
+        (
+            [-1e150, -6.2e149, -2.5e149, -9.1e149, -9.8e149],
+            ["-0x1.d67d51aa642e3p+497", "0x1.656408cc4282fp+496", "-0x1.d67d51aa642e3p+497"],
+            None,
+        ),
+    ],
+)
+def test_summaries_stay_what_they_were_to_the_last_bit(values, python, numpy):
+    # Or what was accepted yesterday would not be identical today.
+    for path, expected in zip(PATHS, (python, numpy or python), strict=True):
+        summary = of(path, values)
+        assert [one.hex() for one in (summary.mean, summary.std, summary.tail)] == expected
+
+
 # Which way is taken
 
 
-@pytest.mark.parametrize("n", [1, 2, NUMPY_FROM - 1, NUMPY_FROM, NUMPY_FROM + 1])
+@pytest.mark.parametrize("n", [3, 1_000, NUMPY_FROM - 1, NUMPY_FROM, NUMPY_FROM + 1])
 def test_the_choice_depends_on_the_length_alone(n):
-    values = [random.Random(n + i).gauss(1, 1) for i in range(n)]
-    path = _summarize_numpy if n >= NUMPY_FROM else _summarize_python
-    assert summarize(range(n), values) == of(path, values)
+    values = [[1e16, 1.0, -1e16][i % 3] for i in range(n)]
+    python, vector = (of(path, values) for path in PATHS)
+    assert python != vector, "numpy rounds where Python does not"
+    assert summarize(range(n), values) == (vector if n >= NUMPY_FROM else python)
+
+
+@EACH_PATH
+def test_records_of_few_steps_keep_the_order_of_recording(path):
+    n = NUMPY_FROM
+    steps, values = [i % 3 for i in range(n)], [float(i) for i in range(n)]
+    summary = path(steps, values)
+    by_step = [value for step in range(3) for value in values[step::3]]
+    assert summary.last == by_step[-1]
+    assert summary.tail == pytest.approx(math.fsum(by_step[-200:]) / 200, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("n", [3, NUMPY_FROM])
+def test_numbers_of_another_width_are_summarised_as_the_floats_they_are(n):
+    narrow = np.random.default_rng(n).normal(size=n).astype(np.float32)
+    steps = np.arange(n, dtype=np.int32)
+    assert summarize(steps, narrow) == summarize(list(range(n)), narrow.tolist())
+    whole = np.arange(n, dtype=np.int64) + 2**55
+    assert summarize(steps, whole) == summarize(list(range(n)), whole.astype(float).tolist())
+    assert type(summarize(steps, whole).last) is float
 
 
 @pytest.mark.parametrize("n", [3, NUMPY_FROM - 1, NUMPY_FROM, 30_000])

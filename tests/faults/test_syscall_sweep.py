@@ -293,7 +293,7 @@ class Traced:
 
 
 @pytest.fixture
-def traced(children, strace, tmp_path):
+def traced(children, strace, tmp_path, unmeasured):
     return Traced(children, strace, tmp_path / "errors")
 
 

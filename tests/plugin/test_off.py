@@ -66,7 +66,7 @@ def test_a_throwaway_store_leaves_nothing_behind(project, tmp_path):
     assert not list(tmp_path.glob("sgtrack-*"))
 
 
-def test_unused_and_off_nothing_is_registered_or_imported(project):
+def test_unused_and_off_nothing_is_registered_or_imported(project, unmeasured):
     project.write("""
         import sys
         import pytest

@@ -91,18 +91,16 @@ class _Case:
     def direction(self) -> Direction:
         return self.chosen.direction_of(self.metric, self.statistic)
 
-    @property
     def sampled(self) -> list[float]:
         """What the statistical rule compares with."""
         return [value for value in self.values_of(self.population) if is_finite(value)]
 
-    @property
     def wanting(self) -> str:
         """What the statistical rule lacks; empty where it decides."""
         if self.context.seed is None:
             return "the statistical rule needs runs with a seed"
-        if len(self.sampled) < MIN_SAMPLES:
-            return f"samples: {len(self.sampled)}, the statistical rule needs {MIN_SAMPLES}"
+        if len(self.sampled()) < MIN_SAMPLES:
+            return f"samples: {len(self.sampled())}, the statistical rule needs {MIN_SAMPLES}"
         if not has_scipy():
             return "scipy is not installed: pip install 'pytest-sgtrack[stats]'"
         return ""
@@ -211,13 +209,11 @@ def _check_counts(metric: str, references: Sequence[Summary], current: Summary) 
     nearest = min(references, key=lambda reference: _non_finite_distance(reference, current))
     for statistic in ("n_nan", "n_inf"):
         before, now = getattr(nearest, statistic), getattr(current, statistic)
-        if now == before:
-            continue
         change = f"{metric}: {statistic} went {from_to(before, now)}"
         if now > before:
             message = f"{change}; more non-finite records than in the baseline, allowance 0"
             yield Check(metric, statistic, Verdict.NON_FINITE, before, now, 0, message)
-        else:
+        elif now < before:
             yield Check(metric, statistic, Verdict.IMPROVED, before, now, 0, change)
 
 
@@ -253,7 +249,7 @@ def _identical(case: _Case) -> Check:
     now, allowance, detectable = case.now, None, None
     if is_finite(now):
         allowance = detectable = case.chosen.allowance(now)
-        if not case.wanting:
+        if not case.wanting():
             found = _screened(case, now)
             allowance, detectable = found.allowance, found.detectable
     return case.check(Verdict.IDENTICAL, now, allowance, "", detectable=detectable)
@@ -261,15 +257,16 @@ def _identical(case: _Case) -> Check:
 
 def _check_value(case: _Case, now: float, baseline: float) -> tuple[Check, bool]:
     """Check a finite value against finite ones."""
-    if not case.wanting:
+    if not case.wanting():
         return _check_samples(case, now)
     if case.foreign:
-        return _not_comparable(case, baseline, case.wanting), False
+        return _not_comparable(case, baseline, case.wanting()), False
     check = _check_tolerance(case, now, baseline)
     if check.verdict is Verdict.WITHIN:
         check = _check_drift(case, now, baseline) or check
-    if check.verdict is Verdict.WITHIN and case.context.seed is not None and len(case.sampled) > 1:
-        message = f"{case.went(baseline)}; compared by tolerance only ({case.wanting})"
+    has_several = case.context.seed is not None and len(case.sampled()) > 1
+    if check.verdict is Verdict.WITHIN and has_several:
+        message = f"{case.went(baseline)}; compared by tolerance only ({case.wanting()})"
         check = replace(check, verdict=Verdict.UNDERPOWERED, message=message)
     return check, False
 
@@ -295,8 +292,8 @@ def _tolerated(case: _Case, now: float, baseline: float) -> Verdict:
     change = now - baseline
     if abs(change) <= max(absolute, case.chosen.rel * abs(baseline)):
         return Verdict.WITHIN
-    better = {Direction.LOWER: change < 0, Direction.HIGHER: change > 0, Direction.BOTH: False}
-    return Verdict.IMPROVED if better[case.direction] else Verdict.REGRESSED
+    better = Direction.LOWER if change < 0 else Direction.HIGHER
+    return Verdict.IMPROVED if case.direction is better else Verdict.REGRESSED
 
 
 def _check_drift(case: _Case, now: float, baseline: float) -> Check | None:
@@ -325,7 +322,7 @@ def _check_drift(case: _Case, now: float, baseline: float) -> Check | None:
 
 
 def _screened(case: _Case, now: float) -> SampleTest:
-    return screen(case.sampled, now, case.direction, case.chosen.floor, case.chosen.abs)
+    return screen(case.sampled(), now, case.direction, case.chosen.floor, case.chosen.abs)
 
 
 def _check_samples(case: _Case, now: float) -> tuple[Check, bool]:
@@ -335,7 +332,7 @@ def _check_samples(case: _Case, now: float) -> tuple[Check, bool]:
     verdict, message, warning = Verdict.WITHIN, "", ""
     if is_suspect or found.is_significant_better:
         verdict = Verdict.REGRESSED if is_suspect else Verdict.IMPROVED
-        allowed = f"allowance {number_text(found.allowance)} by {len(case.sampled)} samples"
+        allowed = f"allowance {number_text(found.allowance)} by {len(case.sampled())} samples"
         message = f"{case.went(found.centre)}; {_wish(case.direction)}, {allowed}"
     if is_suspect and fresh:
         is_confirmed, what = _confirmed(case, fresh)
@@ -368,7 +365,7 @@ def _check_drift_of_samples(case: _Case, now: float) -> Check | None:
     first = [value for value in case.values_of(summaries) if is_finite(value)]
     if len(first) < MIN_SAMPLES:
         return None
-    recent = [*case.sampled, now]
+    recent = [*case.sampled(), now]
     alpha = confirm_alpha(case.context.n_checks, len(first))
     found = predict(first, recent, case.direction, alpha, case.chosen.rel, case.chosen.abs)
     if not found.is_significant_worse:
@@ -392,7 +389,7 @@ def _confirmed(case: _Case, fresh: Sequence[Mapping[str, Summary]]) -> tuple[boo
         # Runs that failed cannot acquit: who lacks them would compare the lucky seeds.
         return True, f"{n - len(finite)} of {n} runs of fresh seeds gave nothing to compare"
     rule = (case.direction, case.context.n_checks, case.chosen.floor, case.chosen.abs)
-    found = confirm(case.sampled, finite, *rule)
+    found = confirm(case.sampled(), finite, *rule)
     gave = from_to(found.centre, found.current)
     if found.is_significant_worse:
         return True, f"confirmed by {n} runs of fresh seeds, {gave}"
