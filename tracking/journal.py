@@ -386,7 +386,7 @@ class Parts(NamedTuple):
 def parts_of(frames: bytes) -> Parts:
     """Take intact frames apart; notes are left out."""
     parts = Parts({}, {}, {})
-    for number, of_number in (_split_by_channel(frames) if frames else {}).items():
+    for number, of_number in _split_by_channel(frames).items():
         if number < _EVENT:
             parts.records[number] = of_number
         elif number >= _DEFINITION:

@@ -311,6 +311,17 @@ def test_curves_of_several_runs_are_compared(client, three):
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ({"runs": "1"}, "metric: a name is needed"),
+        ({"metric": "loss", "runs": ",".join(map(str, range(101)))}, "runs: at most 100 runs"),
+    ],
+)
+def test_curves_of_no_metric_or_of_too_many_runs_are_refused_by_name(client, three, asked, error):
+    assert client.json("/api/curves", 400, **asked)["error"] == error
+
+
 # One run, two runs, a test
 
 
@@ -410,6 +421,13 @@ def test_a_baseline_that_cannot_be_read_does_not_hide_the_history(client, three,
     assert len(document["metrics"]) == 2
     assert document["problems"]
     assert str(experiments.parent) not in json.dumps(document)
+
+
+def test_what_is_pending_and_cannot_be_read_is_told_without_its_place(client, three, experiments):
+    (experiments / "pytest.pending.json").write_text("{", encoding="utf-8")
+    report = client.json("/api/runs/1/details")["report"]
+    (problem,) = report["problems"]
+    assert problem.endswith("cannot be read; `sgtrack report` says why")
 
 
 # Databases

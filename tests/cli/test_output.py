@@ -271,6 +271,21 @@ def test_pending_as_json(said_as_json):
     ]
 
 
+def test_a_baseline_whose_last_metric_was_removed_goes_with_it(sgtrack, said_as_json):
+    path, sample = Path("__baselines__/a.json"), Sample({"loss": summarize([0], [1.0])}, {}, {}, 0)
+    save_baseline(path, {"t": Entry((sample,), None)})
+    gone = PendingTest(
+        "a.py::t", {"loss": Kind.REMOVED}, tuple(Sample({}, {}, {}, seed) for seed in (0, 1))
+    )
+    pending = pending_path(Path("experiments"), "pytest")
+    save_pending(pending, Pending("..", {(str(path), "t"): gone}))
+    code, out, _ = sgtrack("accept", "--kind=removed")
+    assert (code, path.exists()) == (cli.OK, False)
+    assert out == f"wrote {path}: 1 of its tests; review and commit it\n"
+    assert said_as_json("pending")[1]["tests"] == []
+    assert sgtrack("accept", "--kind=removed")[:2] == (cli.OK, f"{pending}: nothing is pending\n")
+
+
 def test_tolerances_as_json(said_as_json):
     pytest.importorskip("scipy")
     assert said_as_json("tolerances")[1]["tolerances"] == []

@@ -15,7 +15,7 @@ from tracking.graph.builder import GraphBuilder
 from tracking.graph.model import Kind
 from tracking.graph.seed import json_of_graph
 from tracking.model import RunInfo, Verdict
-from tracking.regression import Check, Sample
+from tracking.regression import Check, Compared, Sample, dump_comparison, pending_path
 from tracking.report.data import ReportData
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -214,6 +214,22 @@ def test_a_damaged_comparison_is_said_and_the_test_is_still_there(tracker):
     assert [(test.nodeid, test.verdict) for test in report.tests] == [("x.py::t", "within")]
     assert "no comparison" in report.problems[0]
     assert stored_report(tracker.db_manager).problems == []
+
+
+def test_a_damaged_baseline_and_damaged_decisions_are_said_once_each(tracker, tmp_path):
+    (tmp_path / "b.json").write_text("<<<<<<< ours\n")
+    pending = pending_path(tmp_path, "e")
+    pending.write_text("{")
+    comparison = dump_comparison(Compared((), "pass", "b.json", "t"))
+    for name in ("x.py::t", "x.py::u"):
+        tracker.start_run(name, session="a")
+        tracker.end_run(outcome="passed", phase="call", verdict="within", comparison=comparison)
+    report = stored_report(tracker.db_manager, "a")
+    assert [test.nodeid for test in report.tests] == ["x.py::t", "x.py::u"]
+    assert [
+        str(path) in said
+        for path, said in zip((pending, tmp_path / "b.json"), report.problems, strict=True)
+    ] == [True, True]
 
 
 def test_what_another_version_recorded_has_no_comparison(tmp_path):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,3 +110,38 @@ def test_a_folder_outside_of_any_checkout_has_no_branch(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     found = collect_environment(tmp_path)
     assert (found["git_commit"], found["git_branch"], found["git_pull_request"]) == (None,) * 3
+
+
+def framework(**functions):
+    """A module like that of a framework."""
+    return SimpleNamespace(**{name: lambda value=value: value for name, value in functions.items()})
+
+
+@pytest.mark.parametrize(
+    ("modules", "expected"),
+    [
+        ({"torch": None, "jax": None}, "cpu"),
+        ({"torch": SimpleNamespace(cuda=framework(is_initialized=True)), "jax": None}, "cuda"),
+        ({"torch": SimpleNamespace(cuda=framework(is_initialized=False)), "jax": None}, "cpu"),
+        ({"torch": None, "jax": framework(default_backend="tpu")}, "tpu"),
+        (
+            {
+                "torch": SimpleNamespace(cuda=framework(is_initialized=False)),
+                "jax": framework(default_backend="gpu"),
+            },
+            "gpu",
+        ),
+    ],
+)
+def test_the_device_is_that_of_the_framework_that_is_loaded(monkeypatch, modules, expected):
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    assert environment.current_device() == expected
+
+
+def test_what_is_not_installed_has_no_version(monkeypatch, tmp_path):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert environment._version("numpy") is None

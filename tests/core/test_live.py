@@ -75,6 +75,19 @@ def test_the_steps_of_both_sides_are_brought_into_order(tracker, experiment):
     assert [(row.step, row.value) for row in again] == expected
 
 
+def test_all_records_of_a_run_are_given_metric_after_metric(tracker, experiment):
+    run_id = tracker.start_run("live")
+    for step in range(3):
+        tracker.log({"loss": step / 2, "acc": float(step)}, step)
+        if step == 1:
+            tracker.get_records(run_id, "loss")
+    found = experiment.ask(lambda db: dict(db.iter_records(run_id)))
+    assert {name: [row.value for row in rows] for name, rows in found.items()} == {
+        "loss": [0.0, 0.5, 1.0],
+        "acc": [0.0, 1.0, 2.0],
+    }
+
+
 def test_values_that_are_not_finite_are_there_on_both_sides(tracker, experiment):
     run_id = tracker.start_run("live")
     values = [1.0, math.nan, math.inf]

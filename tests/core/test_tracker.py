@@ -7,6 +7,7 @@ import inspect
 import json
 import math
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -78,6 +79,18 @@ def test_the_example_of_run_runs_as_it_stands(tracker):
     run = tracker.get_run(run_id)
     assert (run.name, run.config, run.status) == ("lr=0.01", {"lr": 0.01}, "completed")
     assert (run.metrics, run.num_records) == (["loss"], [100])
+
+
+def test_where_no_journal_can_be_made_it_is_said_and_the_next_try_records(tracker, tmp_path):
+    shutil.rmtree(tmp_path / "e.journal")
+    (tmp_path / "e.journal").write_text("in the way")
+    with pytest.raises(sg.TrackingError, match=r"cannot .*e\.journal.*File exists"):
+        tracker.start_run("r")
+    (tmp_path / "e.journal").unlink()
+    run_id = tracker.start_run("r")
+    tracker.record("loss", 2.0, 0)
+    tracker.end_run()
+    assert [record.value for record in tracker.get_records(run_id, "loss")] == [2.0]
 
 
 @pytest.mark.parametrize(

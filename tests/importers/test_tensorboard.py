@@ -9,6 +9,7 @@ import shutil
 import struct
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +19,10 @@ from PIL import Image
 from tensorboard import data_compat
 from tensorboard.compat.proto import event_pb2
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
+from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboardX import SummaryWriter
 
-from tracking import MissingDependencyError
+from tracking import MissingDependencyError, StoreError
 from tracking.importers import Imported, Remark, import_runs
 from tracking.importers.event_file import frames, masked_crc
 from tracking.importers.pixels import decoded
@@ -283,6 +285,73 @@ def test_what_has_no_place_is_counted(tmp_path):
         "images: it is damaged, or no picture": 1,
         "graph_defs, which have no place here": 1,
     }
+
+
+def with_hparams(path, change):
+    """Write an event file whose hyper-parameters have been changed."""
+    events = events_of(path)
+    for event in events:
+        for value in event.summary.value:
+            if value.tag == "_hparams_/session_start_info":
+                data = value.metadata.plugin_data
+                data.content = change(data.content)
+    write_events(path, events)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda content: b"\xff" + content, "hyper-parameters that are damaged"),
+        (
+            # The number of lr gives way to a list, which no kind of hyper-parameter is.
+            lambda content: with_list(content, "lr"),
+            "hyper-parameters that are no number, text or truth",
+        ),
+    ],
+)
+def test_hyper_parameters_that_cannot_come_are_counted(tmp_path, change, problem):
+    with SummaryWriter(str(tmp_path / "log")) as writer:
+        writer.add_hparams({"lr": 0.1}, {"best": 0.5}, name="trial")
+    (path,) = (tmp_path / "log" / "trial").iterdir()
+    with_hparams(path, change)
+    (item,) = imported(path.parent, tmp_path)
+    assert item.added.counts == {"records": 1}
+    assert item.run.left_out() == {problem: 1}
+
+
+def with_list(content, name):
+    data = plugin_data_pb2.HParamsPluginData.FromString(content)
+    data.session_start_info.hparams[name].list_value.values.add().number_value = 1.0
+    return data.SerializeToString()
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    path = logged(tmp_path / "log", lambda w: w.add_scalar("loss", 1.0, 0))
+    opened = Path.open
+
+    def refused(file, *arguments, **named):
+        if file == path:
+            raise PermissionError(13, "Permission denied", str(file))
+        return opened(file, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(StoreError) as caught:
+        imported(tmp_path / "log", tmp_path)
+    assert str(caught.value) == f"cannot read {path}: Permission denied"
+    assert not (tmp_path / "log.db").exists()
+
+
+def test_a_frame_that_is_whole_and_no_event_ends_what_is_read(tmp_path):
+    path = logged(tmp_path / "log", lambda w: w.add_scalar("loss", 1.0, 0))
+    size = path.stat().st_size
+    content, length = b"\xff\xff", struct.pack("<Q", 2)
+    with path.open("ab") as file:
+        for part in (length, content):
+            file.write(part + struct.pack("<I", masked_crc(part)))
+    (item,) = imported(tmp_path / "log", tmp_path)
+    (remark,) = remarks_of(item)
+    assert records_of(item) == 1
+    assert f"read to byte {size} of {path.stat().st_size}, 2 events; behind" in remark
 
 
 @pytest.mark.parametrize(

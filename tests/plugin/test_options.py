@@ -41,6 +41,35 @@ def test_usage_errors_come_from_the_command_line_as_they_do_from_the_ini_file(pr
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
+URL = "postgresql://owner@127.0.0.1:1/store"
+
+
+@pytest.mark.parametrize(
+    ("flags", "ini", "message"),
+    [
+        (
+            ["--sg-track-baseline=store:main"],
+            "",
+            "--sg-track-baseline=store:main needs --sg-track-store=URL",
+        ),
+        (
+            ["--sg-track-baseline=store:main", f"--sg-track-store={URL}", "--sg-track-samples=3"],
+            "",
+            "--sg-track-samples makes baseline files; a history gets samples from sessions",
+        ),
+        ([], "sg_track_history = 0", "--sg-track-history: at least 1 is needed"),
+        ([], "sg_track_history = many", "sg_track_history = 'many': a number is needed"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_a_usage_error_that_says_why(
+    project, flags, ini, message
+):
+    pytest.importorskip("psycopg")
+    result = project.ini(ini).track(*flags)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert message in result.stderr.str()
+
+
 def test_the_ini_file_turns_everything_on_that_flags_do_and_flags_win(trained):
     trained.ini(
         "sg_track = true",
