@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import Phase, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytest_plugins = ["pytester"]
 
@@ -33,3 +38,24 @@ def pytest_collection_finish() -> None:
     """Have the collector pass over what was collected."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _around_examples(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a docstring's examples in an empty folder, on an experiment where they speak of one."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))
+    code = "".join(example.source for example in request.node.dtest.examples)
+    if "tracker" not in code and "db" not in code:
+        yield
+        return
+    from tracking import ExperimentDBManager, Tracker
+
+    tracker, db = Tracker("experiments"), ExperimentDBManager("experiments/mnist.db")
+    tracker.set_experiment("mnist")
+    request.getfixturevalue("doctest_namespace").update(tracker=tracker, db=db)
+    yield
+    tracker.close()
+    db.close()

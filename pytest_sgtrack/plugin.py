@@ -30,9 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "sg_track(*metrics, direction=None, rel=None, abs=None, statistics=None, floor=None,"
-        " key=None):"
+        " key=None, graph=None):"
         " how --sg-track compares these metrics (all of the test's, if none is named) with the"
-        " baseline; key names the test in the baseline file.",
+        " baseline. direction: lower, higher or both, by the metric's name if not given. rel, abs:"
+        " a change within the larger of the two passes, 5 % if not given. statistics: some of mean,"
+        " tail, min, max, std and last, mean and tail if not given. floor: smallest change that"
+        " counts where samples are compared, as a fraction. key: names the test in the baseline"
+        " file. graph: structure, full, report or off, how computation graphs are compared.",
     )
     settings = settings_of(config)
     if settings is not None:

@@ -137,7 +137,7 @@ class SessionPlugin:
     # A test
 
     def _tracker(self) -> Iterator[Tracker]:
-        """Give the tracker of the running test; its run ends when the whole outcome is known."""
+        """A `tracking.Tracker` with a run for this test, which ends when the outcome is known."""
         # `request` would know the test too, and cost as much as all of its recording.
         item = self.running
         if item is None:

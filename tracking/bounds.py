@@ -33,6 +33,16 @@ class Bound:
         comparison: one of `OPERATORS`.
         limit: a finite number.
         statistic: one of `tracking.model.STATISTICS`.
+
+    Examples:
+        >>> from tracking import Bound
+        >>> bound = Bound.checked("loss", "<", 0.1, "last")
+        >>> db.record(db.create_run(), "loss", step=0, value=0.5)
+        >>> loss = db.read_summaries(1)["loss"]
+        >>> bound.value_in(loss)
+        0.5
+        >>> bound.problem(loss)
+        'loss: last has to be < 0.1, but it is 0.5'
     """
 
     metric: str
@@ -44,8 +54,20 @@ class Bound:
     def checked(cls, metric: object, comparison: object, limit: object, statistic: object) -> Bound:
         """Make a bound of arguments.
 
+        Args:
+            metric: name of the metric: non-empty text without NUL, at most 1,000 characters.
+            comparison: one of < <= == >= >.
+            limit: a finite number, in the unit of the metric.
+            statistic: mean, tail, min, max, std or last.
+
         Raises:
             InvalidArgumentError: one of them is none of this.
+
+        Examples:
+            >>> Bound.checked("loss", "=<", 0.1, "last")
+            Traceback (most recent call last):
+                ...
+            tracking.errors.InvalidArgumentError: comparison: '=<' is none of < <= == >= >
         """
         name = checked_name("metric_name", metric)
         if not isinstance(comparison, str) or comparison not in OPERATORS:
@@ -60,7 +82,11 @@ class Bound:
         return cls(name, comparison, number, str(statistic))
 
     def value_in(self, summary: Summary | None) -> float | None:
-        """Return the value the bound is about; None where there is none."""
+        """Return the value the bound is about; None where there is none.
+
+        Args:
+            summary: of the metric's records, None if there are none.
+        """
         value: float | None = getattr(summary, self.statistic) if summary else None
         return value
 

@@ -92,10 +92,21 @@ class Checkout(NamedTuple):
 def collect_environment(folder: Path) -> dict[str, Any]:
     """Describe the interpreter, the machine, and the git checkout that `folder` lies in.
 
+    Args:
+        folder: any folder of the checkout, or one that is in none.
+
     Returns:
         JSON values: python, implementation, platform, machine, numpy, hash_seed (PYTHONHASHSEED),
         git_commit, git_dirty, git_branch and git_pull_request (see `checkout_of`); what cannot be
         told is None.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tracking import collect_environment
+        >>> with tracker.run(environment=collect_environment(Path())) as run_id:
+        ...     tracker.record("loss", 0.5, step=0)
+        >>> tracker.get_run(run_id).environment["implementation"]
+        'CPython'
     """
     import platform  # this and what _version and _git import would double the time to import us
 
@@ -151,6 +162,13 @@ def current_device() -> str:
     """Return what the framework that is loaded computes on: `cuda`, `mps`, `tpu` ..., else `cpu`.
 
     A framework that nobody has imported is not imported for it.
+
+    Examples:
+        >>> from tracking import current_device
+        >>> with tracker.run(environment={"device": current_device()}) as run_id:
+        ...     tracker.record("loss", 0.5, step=0)
+        >>> tracker.get_run(run_id).environment["device"] == current_device()
+        True
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

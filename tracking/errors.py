@@ -9,7 +9,16 @@ from __future__ import annotations
 
 
 class TrackingError(Exception):
-    """Base of all errors of this library."""
+    """Base of all errors of this library.
+
+    Examples:
+        >>> from tracking import NoActiveRunError, TrackingError
+        >>> try:
+        ...     tracker.record("loss", 0.5, step=0)
+        ... except TrackingError as error:
+        ...     print(type(error).__name__, "-", error)
+        NoActiveRunError - no active run; call start_run() first
+    """
 
 
 class InvalidArgumentError(TrackingError, ValueError):
@@ -17,6 +26,16 @@ class InvalidArgumentError(TrackingError, ValueError):
 
     Attributes:
         argument: name of the parameter, as the signature spells it.
+        problem: what is wrong with it, and what would do.
+
+    Examples:
+        >>> from tracking import InvalidArgumentError
+        >>> with tracker.run():
+        ...     try:
+        ...         tracker.record("loss", "low", step=0)
+        ...     except InvalidArgumentError as error:
+        ...         print(error.argument, "-", error.problem)
+        value - expected a real number, got str 'low'
     """
 
     def __init__(self, argument: str, problem: str) -> None:
@@ -29,15 +48,28 @@ class InvalidArgumentError(TrackingError, ValueError):
 
 
 class NoActiveRunError(TrackingError, RuntimeError):
-    """The call needs an active run and there is none."""
+    """The call needs an active run and there is none; `Tracker.start_run` starts one."""
 
 
 class NoExperimentError(TrackingError, RuntimeError):
-    """The call needs an experiment and none was chosen."""
+    """The call needs an experiment and none was chosen; `Tracker.set_experiment` chooses one."""
 
 
 class RunNotFoundError(TrackingError, LookupError):
-    """No run has this id in this experiment."""
+    """No run has this id in this experiment.
+
+    Attributes:
+        run_id: what was looked for: a number or a uuid.
+        where: the experiment's database, or its store.
+
+    Examples:
+        >>> from tracking import RunNotFoundError
+        >>> try:
+        ...     tracker.summary(7)
+        ... except RunNotFoundError as error:
+        ...     print(error.run_id)
+        7
+    """
 
     def __init__(self, run_id: object, where: object) -> None:
         super().__init__(run_id, where)
@@ -53,7 +85,10 @@ class RunStateError(TrackingError, RuntimeError):
 
 
 class StoreError(TrackingError, OSError):
-    """The experiment's files could not be read or written."""
+    """The experiment's files could not be read or written.
+
+    Also an `OSError`; what the system or the database said is its `__cause__`.
+    """
 
 
 class StoreBusyError(StoreError):
@@ -105,4 +140,17 @@ class BoundError(TrackingError, AssertionError):
 
 
 class TrackingWarning(UserWarning):
-    """Something was recorded or read, but not quite as asked; the message says what."""
+    """Something was recorded or read, but not quite as asked; the message says what.
+
+    Examples:
+        As an error, where nothing less than what was asked for will do:
+
+        >>> import warnings
+        >>> from tracking import SummaryWriter, TrackingWarning
+        >>> warnings.simplefilter("error", TrackingWarning)
+        >>> with tracker.run(), SummaryWriter(tracker) as writer:
+        ...     writer.add_graph(object())
+        Traceback (most recent call last):
+            ...
+        tracking.errors.TrackingWarning: add_graph: no graph is stored of a object (...)
+    """

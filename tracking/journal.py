@@ -146,7 +146,21 @@ class Header:
 
 
 class Note(IntEnum):
-    """What a process leaves behind about its own end, for whoever recovers its segment."""
+    """What a process leaves behind about its own end, for whoever recovers its segment.
+
+    Attributes:
+        TERMINATED: it was asked to terminate, by a signal.
+        TIMED_OUT: a test has taken too long, and the process is about to be stopped.
+        WENT_ON: it was not.
+        SETUP: a test entered this phase.
+        CALL: likewise.
+        TEARDOWN: likewise.
+
+    Examples:
+        >>> from tracking import Note
+        >>> with tracker.run():
+        ...     tracker.leave_note(Note.CALL)
+    """
 
     TERMINATED = 1  # it was asked to terminate, by a signal
     TIMED_OUT = 2  # a test has taken too long, and the process is about to be stopped

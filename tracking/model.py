@@ -43,7 +43,21 @@ def decode_number(value: float | str | None) -> float | None:
 
 
 class Status(StrEnum):
-    """State of a run. Only RUNNING may change, once."""
+    """State of a run. Only RUNNING may change, once.
+
+    Attributes:
+        RUNNING: it was started and has not ended.
+        COMPLETED: it ended well.
+        FAILED: it ended in an error, or its process died.
+
+    Examples:
+        >>> from tracking import Status
+        >>> with tracker.run() as run_id:
+        ...     tracker.get_run(run_id).status == Status.RUNNING
+        True
+        >>> Status(tracker.get_run(run_id).status)
+        <Status.COMPLETED: 'completed'>
+    """
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -51,7 +65,18 @@ class Status(StrEnum):
 
 
 class Direction(StrEnum):
-    """Which way a metric gets better; BOTH means any change is for the worse."""
+    """Which way a metric gets better; BOTH means any change is for the worse.
+
+    Attributes:
+        LOWER: as of a loss.
+        HIGHER: as of an accuracy.
+        BOTH: as of a norm of gradients.
+
+    Examples:
+        >>> from tracking import Direction
+        >>> Direction("lower") is Direction.LOWER
+        True
+    """
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -59,7 +84,34 @@ class Direction(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a comparison with the baseline found. Closed: every reader handles every member."""
+    """What a comparison with the baseline found. Closed: every reader handles every member.
+
+    Attributes:
+        IDENTICAL: the same number.
+        WITHIN: a change that the tolerance or the spread of the samples allows.
+        IMPROVED: better than that.
+        NEW_METRIC: the test has a baseline, and this metric is not in it.
+        NO_BASELINE: nothing was accepted yet.
+        UNDERPOWERED: too few samples for the statistical rule; the tolerance decided.
+        NOT_COMPARABLE: another seed, and too few samples.
+        REGRESSED: worse than the baseline allows.
+        NON_FINITE: NaN or an infinity that the baseline does not have.
+        MISSING_METRIC: the baseline has it, the run does not.
+        TRUNCATED: another number of records.
+        BOUND_FAILED: out of a bound that `Tracker.expect` set.
+        GRAPH_CHANGED: another computation graph.
+        UNREADABLE_BASELINE: the baseline file is damaged.
+        INCOMPLETE: not everything could be recorded, so nothing was decided.
+
+    Examples:
+        >>> from tracking import Verdict
+        >>> with tracker.run("baseline") as run_id:
+        ...     tracker.record("loss", 0.5, step=0)
+        ...     tracker.end_run(verdict=Verdict.WITHIN) == run_id
+        True
+        >>> Verdict(tracker.get_run(run_id).verdict) is Verdict.WITHIN
+        True
+    """
 
     IDENTICAL = "identical"
     WITHIN = "within"
@@ -82,7 +134,8 @@ class Verdict(StrEnum):
 class Summary:
     """Statistics of one metric of one run, over its records in the order of their steps.
 
-    `min`, `max`, `mean`, `std` and `tail` are over finite values and None where there are none.
+    `min`, `max`, `mean`, `std` and `tail` are in the metric's unit, over finite values, and None
+    where there are none.
 
     Attributes:
         n: number of records, finite or not.
@@ -91,11 +144,19 @@ class Summary:
         min: smallest finite value.
         max: largest finite value.
         mean: arithmetic mean.
-        std: population standard deviation, sqrt(mean((x - mean)**2)).
+        std: population standard deviation, sqrt(mean((x - mean)**2)), as `numpy.std` by default.
         tail: mean of the last max(5, ceil(n / 10)) finite values, of all where there are fewer.
         last: value of the last record, finite or not.
         first_step: smallest step.
         last_step: largest step.
+
+    Examples:
+        >>> run_id = db.create_run()
+        >>> for step, loss in enumerate((1.0, 0.5, float("nan"))):
+        ...     db.record(run_id, "loss", step, loss)
+        >>> loss = db.read_summaries(run_id)["loss"]
+        >>> loss.n, loss.n_nan, loss.mean, loss.std, loss.last
+        (3, 1, 0.75, 0.25, nan)
     """
 
     n: int
@@ -111,7 +172,13 @@ class Summary:
     last_step: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, in the order above."""
+        """Return the fields by name, in the order above.
+
+        Examples:
+            >>> db.record(db.create_run(), "loss", step=0, value=0.5)
+            >>> list(db.read_summaries(1)["loss"].as_dict())[:4]
+            ['n', 'n_nan', 'n_inf', 'min']
+        """
         return {name: getattr(self, name) for name in self.__slots__}
 
 
@@ -138,6 +205,15 @@ class RunInfo:
         session: identity of the test session the run belongs to, or None.
         attempt: which run of its name it is in its session, from 1.
         started_at: when it started, Unix seconds.
+
+    Examples:
+        >>> with tracker.run("baseline", {"lr": 0.01}) as run_id:
+        ...     tracker.record("loss", 0.5, step=0)
+        >>> run = tracker.get_run(run_id)
+        >>> run.name, run.status, run.ended_by, run.config
+        ('baseline', 'completed', 'finished', {'lr': 0.01})
+        >>> dict(zip(run.metrics, run.num_records))
+        {'loss': 1}
     """
 
     run_id: int
@@ -168,6 +244,13 @@ class RecordInfo:
         step: training step.
         value: the number recorded; may be NaN or infinite.
         log_time: when it was recorded, Unix seconds.
+
+    Examples:
+        >>> with tracker.run() as run_id:
+        ...     tracker.record("loss", 0.5, step=3)
+        >>> (record,) = tracker.get_records(run_id, "loss")
+        >>> record.step, record.value, record.log_time >= tracker.get_run(run_id).started_at
+        (3, 0.5, True)
     """
 
     step: int

@@ -100,14 +100,31 @@ def push(
         store: URL of the PostgreSQL database, `postgresql://user@host/database`. The store in it is
             created by the first push.
         is_dry_run: only tell what would be pushed.
-        limit_s: how long it may take; then what is not there yet is left for the next push.
+        limit_s: seconds it may take; then what is not there yet is left for the next push.
+
+    Returns:
+        What became of the runs of each experiment.
 
     Raises:
         InvalidArgumentError: `store` is no such URL.
         MissingDependencyError: psycopg is not installed.
         NewerSchemaError: a newer version of this library wrote the store; it is untouched.
-        StoreError: there is no experiment, the store cannot be reached or written, or time is over.
-            What was pushed until then is there.
+        StoreUnreachableError: nobody answers at the URL, or we are not let in.
+        StoreError: there is no experiment, the store cannot be written, or time is over. What was
+            pushed until then is there.
+
+    Examples:
+        Where no server listens nothing is lost; push again when there is one:
+
+        >>> from pathlib import Path
+        >>> from tracking import StoreUnreachableError, push
+        >>> with tracker.run():
+        ...     tracker.record("loss", 0.5, step=0)
+        >>> try:
+        ...     push([Path("experiments")], "postgresql://ci@localhost:1/metrics")
+        ... except StoreUnreachableError as error:
+        ...     print(error)
+        postgresql://ci@localhost:1/metrics cannot be reached: ...
     """
     address = Address(store) if isinstance(store, str) else store
     one = _Push(_databases(shards), address, is_dry_run=is_dry_run)

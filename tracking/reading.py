@@ -60,7 +60,22 @@ class ExperimentReader(Protocol):
         """Return the number of a run."""
 
     def find_run(self, reference: str) -> RunInfo | None:
-        """Return the run of a number, or of a uuid, as a text; None where there is none."""
+        """Return the run of a number, or of a uuid, as a text; None where there is none.
+
+        Args:
+            reference: the number in decimal digits, or all 32 digits of the uuid.
+
+        Raises:
+            StoreError: the experiment cannot be read.
+
+        Examples:
+            >>> run_id = db.create_run("baseline")
+            >>> run = db.find_run(str(run_id))
+            >>> run == db.find_run(run.uuid)
+            True
+            >>> db.find_run("baseline") is None
+            True
+        """
         if _NUMBER.fullmatch(reference):
             return self.get_run(int(reference))
         if not _UUID.fullmatch(reference):
@@ -79,13 +94,36 @@ class ExperimentReader(Protocol):
         Args:
             name: of the runs; those of a test are called by its node id.
             session: identity of a session, as `RunInfo.session` has it.
+
+        Raises:
+            StoreError: the experiment cannot be read.
+
+        Examples:
+            >>> runs = [db.create_run(name) for name in ("sgd", "adam", "adam")]
+            >>> [run.run_id for run in db.find_runs(name="adam")]
+            [3, 2]
         """
         asked = {"name": name, "session": session}
         given = {key: (value,) for key, value in asked.items() if value is not None}
         return self.select_runs(Selection(wanted=given)).runs
 
     def nested_runs(self, outer: Iterable[RunInfo]) -> list[RunInfo]:
-        """List the runs that were started inside of some, and inside of these, oldest first."""
+        """List the runs that were started inside of some, and inside of these, oldest first.
+
+        Args:
+            outer: the runs to look inside of.
+
+        Raises:
+            StoreError: the experiment cannot be read.
+
+        Examples:
+            >>> with tracker.run("search") as outer_id:
+            ...     for lr in (0.1, 0.2):
+            ...         with tracker.run(f"lr={lr}"):
+            ...             tracker.record("loss", 1 - lr, step=0)
+            >>> [run.name for run in db.nested_runs([db.get_run(outer_id)])]
+            ['lr=0.1', 'lr=0.2']
+        """
         found: dict[int, RunInfo] = {}
         level = list(outer)
         while uuids := [run.uuid for run in level if run.uuid is not None]:
@@ -97,7 +135,21 @@ class ExperimentReader(Protocol):
         """Return the runs that were started inside of some, directly."""
 
     def groups_of(self, asked: Selection, by: str) -> list[Group]:
-        """Return the runs that are asked for by one of `PROPERTIES`, whatever part of them."""
+        """Return the runs that are asked for by one of `PROPERTIES`, whatever part of them.
+
+        Args:
+            asked: which runs; its offset and limit do not matter.
+            by: the property: name, status, outcome, verdict, ended_by, session or commit.
+
+        Raises:
+            StoreError: the experiment cannot be read.
+
+        Examples:
+            >>> from tracking.queries.selection import Selection
+            >>> runs = [db.create_run(name) for name in ("sgd", "adam", "adam")]
+            >>> [(group.key, group.n_runs) for group in db.groups_of(Selection(), by="name")]
+            [('adam', 2), ('sgd', 1)]
+        """
         runs = self.select_runs(asked._replace(offset=0, limit=self.most_listed)).runs
         value = PROPERTIES[by]
         return grouped((value(run), run.started_at, run.status, run.verdict) for run in runs)
@@ -146,7 +198,26 @@ class ExperimentReader(Protocol):
         """Get all computation graphs of a run, oldest first, each unpacked as far as it is used."""
 
     def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
-        """Get all computation graphs for a run, oldest first, as {id, graph, created_at, name}."""
+        """Get all computation graphs for a run, oldest first.
+
+        Args:
+            run_id: number of the run.
+
+        Returns:
+            Each as {id, graph, created_at, name}: `graph` a dict with `nodes` and `edges`,
+            `created_at` in Unix seconds.
+
+        Raises:
+            InvalidArgumentError: `run_id` is no int.
+            RunNotFoundError: no such run.
+            StoreError: the experiment cannot be read, or a graph in it is damaged.
+
+        Examples:
+            >>> run_id = db.create_run()
+            >>> graph_id = db.save_comp_graph(run_id, {"nodes": [], "edges": []})
+            >>> [(one["id"], one["name"]) for one in db.get_comp_graphs(run_id)]
+            [(1, 'graph')]
+        """
         return [
             {
                 "id": one.graph_id,
@@ -158,15 +229,72 @@ class ExperimentReader(Protocol):
         ]
 
     def get_histograms(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
-        """Get all histograms for a run by name, each list by step."""
+        """Get all histograms for a run by name, each list by step.
+
+        Args:
+            run_id: number of the run.
+
+        Returns:
+            Name -> {step, bucket_edges, bucket_counts, log_time, n_non_finite}: n + 1 edges of n
+            counts, `log_time` in Unix seconds.
+
+        Raises:
+            InvalidArgumentError: `run_id` is no int.
+            RunNotFoundError: no such run.
+            StoreError: the experiment cannot be read, or a histogram in it is damaged.
+
+        Examples:
+            >>> run_id = db.create_run()
+            >>> db.save_histogram(run_id, "weights", 0, [0.0, 0.5, 1.0], [2, 3])
+            >>> [stored["bucket_edges"] for stored in db.get_histograms(run_id)["weights"]]
+            [[0.0, 0.5, 1.0]]
+        """
         return self._by_name("a histogram", _HISTOGRAMS, run_id)
 
     def get_images(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
-        """Get all images for a run by name, each list by step, the pixels as base64."""
+        """Get all images for a run by name, each list by step.
+
+        Args:
+            run_id: number of the run.
+
+        Returns:
+            Name -> {step, width, height, channels, data_b64, log_time}: `data_b64` the base64 of
+            height * width * channels bytes, `log_time` in Unix seconds.
+
+        Raises:
+            InvalidArgumentError: `run_id` is no int.
+            RunNotFoundError: no such run.
+            StoreError: the experiment cannot be read, or an image in it is damaged.
+
+        Examples:
+            >>> run_id = db.create_run()
+            >>> db.save_image(run_id, "grey", 0, width=2, height=1, channels=1, image_data=bytes(2))
+            >>> [(stored["width"], stored["height"]) for stored in db.get_images(run_id)["grey"]]
+            [(2, 1)]
+        """
         return self._by_name("an image", _IMAGES, run_id)
 
     def get_texts(self, run_id: int) -> dict[str, list[dict[str, Any]]]:
-        """Get all text entries for a run, grouped by name, each list by step."""
+        """Get all text entries for a run, grouped by name, each list by step.
+
+        Args:
+            run_id: number of the run.
+
+        Returns:
+            Name -> {step, content, log_time}, `log_time` in Unix seconds.
+
+        Raises:
+            InvalidArgumentError: `run_id` is no int.
+            RunNotFoundError: no such run.
+            StoreError: the experiment cannot be read.
+
+        Examples:
+            >>> run_id = db.create_run()
+            >>> for step in (1, 0):
+            ...     db.save_text(run_id, "samples", step, f"text of step {step}")
+            >>> [stored["content"] for stored in db.get_texts(run_id)["samples"]]
+            ['text of step 0', 'text of step 1']
+        """
         return self._by_name("a text", _TEXTS, run_id)
 
     def _by_name(self, what: str, table: _Table, run_id: int) -> dict[str, list[dict[str, Any]]]:

@@ -72,6 +72,11 @@ class Recovery(NamedTuple):
         damaged: for each segment with damage, what is wrong with it; it has been set aside.
         newer: for each segment of a newer version of this library, what to do about it; it, and
             the runs of its process, have been left as they are.
+
+    Examples:
+        >>> from tracking import recover
+        >>> recover(db)
+        Recovery(n_records=0, runs=[], damaged=[], newer=())
     """
 
     n_records: int
@@ -83,11 +88,34 @@ class Recovery(NamedTuple):
 def recover(db: ExperimentDBManager) -> Recovery:
     """Drain the segments of dead processes of an experiment and end their runs as failed.
 
-    Any number of processes may do it at once; what one has done the others find done. Killed at
-    any point, it leaves the rest to the next one.
+    `Tracker.set_experiment` does it by itself. Any number of processes may do it at once; what one
+    has done the others find done. Killed at any point, it leaves the rest to the next one.
+
+    Args:
+        db: the experiment.
+
+    Returns:
+        What was brought home.
 
     Raises:
         StoreError: the database cannot be written; everything stays where it is.
+
+    Examples:
+        A process that dies in the middle of a run:
+
+        >>> import subprocess, sys
+        >>> script = '''
+        ... import os, tracking
+        ... tracker = tracking.Tracker("experiments")
+        ... tracker.set_experiment("mnist")
+        ... tracker.start_run("baseline")
+        ... tracker.record("loss", 0.5, step=0)
+        ... os.abort()
+        ... '''
+        >>> died = subprocess.run([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+        >>> recovery = recover(db)
+        >>> recovery.n_records, [(run.name, str(run.ended_by)) for run in recovery.runs]
+        (1, [('baseline', 'crashed')])
     """
     folder = journal_folder(db.db_path)
     _remove_unfinished(folder)
@@ -139,7 +167,18 @@ def segments_of(db_path: Path) -> list[Path]:
 
 
 def dead_segments(db_path: Path) -> list[Path]:
-    """Return the segments of an experiment whose writers are dead, sorted by name."""
+    """Return the segments of an experiment whose writers are dead, sorted by name.
+
+    Args:
+        db_path: the experiment's database; its segments lie in the folder `<experiment>.journal`
+            beside it.
+
+    Examples:
+        >>> from tracking import dead_segments
+        >>> with tracker.run():
+        ...     dead_segments(tracker.cur_exp_path)
+        []
+    """
     return [path for path in segments_of(db_path) if not is_alive(path)]
 
 

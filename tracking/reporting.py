@@ -36,9 +36,24 @@ if TYPE_CHECKING:
 def write_report(data: ReportData, path: Path) -> None:
     """Write a report in the format that the suffix of its file names; the file is replaced whole.
 
+    Args:
+        data: what there is to report; see `stored_report`.
+        path: the file, its folder is created: `.html`, `.json` or `.md`.
+
     Raises:
         InvalidArgumentError: there is no such format.
+        MissingDependencyError: the page of the HTML report is not built.
         ReportError: the file cannot be written.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tracking import stored_report, write_report
+        >>> run_id = tracker.start_run("test_mnist.py::test_training", session="nightly")
+        >>> tracker.end_run(outcome="passed") == run_id
+        True
+        >>> write_report(stored_report(db), Path("reports/nightly.json"))
+        >>> [path.name for path in Path("reports").iterdir()]
+        ['nightly.json']
     """
     text = render(data, path)
     try:
@@ -61,8 +76,22 @@ def gather_runs(
         tests: of each its report, what its run is called, and the samples of its baseline. While a
             report takes in more they are served the worst first.
 
+    Returns:
+        The reports, the worst first.
+
     Raises:
         StoreError: the experiment cannot be read.
+
+    Examples:
+        >>> from tracking import Verdict, gather_runs
+        >>> from tracking.report.data import TestReport
+        >>> name = "test_mnist.py::test_training"
+        >>> with tracker.run(name, session="nightly"):
+        ...     tracker.record("loss", 0.5, step=0)
+        >>> test = TestReport(name, Verdict.NO_BASELINE, action="warn")
+        >>> (gathered,) = gather_runs(db, "nightly", [(test, name, ())])
+        >>> [metric.name for metric in gathered.run.metrics]
+        ['loss']
     """
     return _gathered(db, db.find_runs(session=session), tests)
 
@@ -115,9 +144,20 @@ def stored_report(
             were merged; of a test that is in more than one the newest run counts.
         started_in: the folder that files are named from; the present one by default.
 
+    Returns:
+        What `write_report` writes.
+
     Raises:
         RunNotFoundError: there is no such session.
         StoreError: the experiment cannot be read.
+
+    Examples:
+        >>> from tracking import stored_report
+        >>> run_id = tracker.start_run("test_mnist.py::test_training", session="nightly")
+        >>> tracker.end_run(outcome="passed", verdict="within") == run_id
+        True
+        >>> [(test.nodeid, str(test.verdict)) for test in stored_report(db, "nightly").tests]
+        [('test_mnist.py::test_training', 'within')]
     """
     folder = started_in or Path.cwd()
     asked = [session or db.last_session()] if isinstance(session, str | None) else session

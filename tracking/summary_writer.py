@@ -41,21 +41,19 @@ class SummaryWriter:
     one, from 0 on. `walltime` and what only changes the look of TensorBoard's pages are accepted
     and not kept: the time of an entry is when it was added. There is no folder, so no `log_dir`.
 
-    All `add_` methods raise NoActiveRunError where no run is active, and InvalidArgumentError where
-    something cannot be recorded.
-
     Args:
         tracker: what it records with.
 
-    >>> import tempfile
-    >>> from tracking import Tracker
-    >>> tracker = Tracker(tempfile.mkdtemp())
-    >>> tracker.set_experiment("mnist")
-    >>> with tracker.run("baseline"), SummaryWriter(tracker) as writer:
-    ...     for loss in (1.0, 0.5, 0.25):
-    ...         writer.add_scalar("train/loss", loss)
-    ...     tracker.summary()["train/loss"]["last_step"]
-    2
+    Examples:
+        >>> from tracking import SummaryWriter
+        >>> writer = SummaryWriter(tracker)
+        >>> with tracker.run("baseline"):
+        ...     for loss in (1.0, 0.5, 0.25):
+        ...         writer.add_scalar("train/loss", loss)
+        ...     writer.flush()
+        ...     tracker.summary()["train/loss"]["last_step"]
+        2
+        >>> writer.close()
     """
 
     def __init__(self, tracker: Tracker) -> None:
@@ -86,7 +84,30 @@ class SummaryWriter:
         display_name: str = "",
         summary_description: str = "",
     ) -> None:
-        """Record a number, or the one element of an array or tensor, in 64 bits."""
+        """Record a number, or the one element of an array or tensor, in 64 bits.
+
+        Args:
+            tag: name of the metric.
+            scalar_value: a real number, or an array or tensor of one.
+            global_step: see the class.
+            walltime: not used.
+            new_style: not used.
+            double_precision: not used.
+            display_name: not used.
+            summary_description: not used.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: one of the arguments cannot be recorded.
+            JournalError: there is no space left; earlier records stay readable.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     SummaryWriter(tracker).add_scalar("train/loss", 0.5, global_step=10)
+            >>> (record,) = tracker.get_records(run_id, "train/loss")
+            >>> record.step, record.value
+            (10, 0.5)
+        """
         value = as_number(scalar_value)
         with self._step("scalar", tag, global_step) as step:
             self._tracker.record(tag, value, step)
@@ -98,7 +119,25 @@ class SummaryWriter:
         global_step: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Record several numbers, as the metrics `<main_tag>/<key>`."""
+        """Record several numbers, as the metrics `<main_tag>/<key>`.
+
+        Args:
+            main_tag: what stands before the names.
+            tag_scalar_dict: numbers by key, as `add_scalar` takes them.
+            global_step: see the class.
+            walltime: not used.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: one of the arguments cannot be recorded.
+            JournalError: there is no space left; earlier records stay readable.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     SummaryWriter(tracker).add_scalars("loss", {"train": 0.5, "valid": 0.7}, 0)
+            >>> tracker.get_metrics(run_id)
+            ['loss/train', 'loss/valid']
+        """
         for key, value in tag_scalar_dict.items():
             self.add_scalar(f"{main_tag}/{key}", value, global_step)
 
@@ -121,6 +160,18 @@ class SummaryWriter:
                 such as "fd", edges (of which only the number is used), or "tensorflow" for 30.
             walltime: not used.
             max_bins: the most buckets there may be.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: one of the arguments cannot be recorded.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     SummaryWriter(tracker).add_histogram("weights", [0.0, 0.2, 1.0], 0, bins=2)
+            >>> (stored,) = db.get_histograms(run_id)["weights"]
+            >>> stored["bucket_counts"]
+            [2, 1]
         """
         n_bins = _n_bins(values, bins)
         if max_bins is not None:
@@ -140,10 +191,23 @@ class SummaryWriter:
 
         Args:
             tag: name of the image.
-            img_tensor: an array or tensor with 1 to 4 channels.
+            img_tensor: an array or tensor with 1 to 4 channels, by default of shape (C, H, W).
             global_step: see the class.
             walltime: not used.
             dataformats: its axes: "CHW", "HWC", "HW" or another order of these letters.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: one of the arguments cannot be recorded.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> import numpy as np
+            >>> with tracker.run() as run_id:
+            ...     SummaryWriter(tracker).add_image("sample", np.zeros((3, 16, 32)), 0)
+            >>> (stored,) = db.get_images(run_id)["sample"]
+            >>> stored["height"], stored["width"], stored["channels"]
+            (16, 32, 3)
         """
         self._add_pixels(tag, _in_order(img_tensor, dataformats, ("HWC", "HW")), global_step)
 
@@ -159,10 +223,24 @@ class SummaryWriter:
 
         Args:
             tag: name of the image.
-            img_tensor: an array or tensor with 1 to 4 channels, or a list of them.
+            img_tensor: an array or tensor with 1 to 4 channels, by default of shape (N, C, H, W),
+                or a list of them.
             global_step: see the class.
             walltime: not used.
             dataformats: its axes: "NCHW", "NHWC", "NHW" or another order of these letters.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: one of the arguments cannot be recorded.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> import numpy as np
+            >>> with tracker.run() as run_id:
+            ...     SummaryWriter(tracker).add_images("samples", np.zeros((10, 1, 28, 28)), 0)
+            >>> (stored,) = db.get_images(run_id)["samples"]
+            >>> stored["height"], stored["width"]
+            (56, 224)
         """
         if isinstance(img_tensor, list | tuple):
             img_tensor = _stacked("img_tensor", img_tensor)
@@ -185,6 +263,11 @@ class SummaryWriter:
             global_step: see the class.
             close: close the figures in pyplot.
             walltime: not used.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: one of the arguments cannot be recorded.
+            StoreError: the database cannot be written.
         """
         figures = figure if isinstance(figure, list | tuple) else [figure]
         drawn = [_drawn(one) for one in figures]
@@ -202,7 +285,25 @@ class SummaryWriter:
         global_step: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Record a text."""
+        """Record a text.
+
+        Args:
+            tag: name of the text.
+            text_string: the text, of any length.
+            global_step: see the class.
+            walltime: not used.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: one of the arguments cannot be recorded.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     SummaryWriter(tracker).add_text("samples", "To be, or not to bee", 0)
+            >>> [stored["content"] for stored in db.get_texts(run_id)["samples"]]
+            ['To be, or not to bee']
+        """
         with self._step("text", tag, global_step) as step:
             self._tracker.text(tag, text_string, step)
 
@@ -217,6 +318,25 @@ class SummaryWriter:
 
         A module of torch needs `input_to_model`, a tensor or several. Of what cannot be captured
         there is a TrackingWarning, once, and training goes on.
+
+        Args:
+            model: what `Tracker.save_comp_graph` takes as its tensor.
+            input_to_model: example inputs: one, or a tuple or list of several.
+            verbose: not used.
+            use_strict_trace: not used.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            MissingDependencyError: capturing it needs a package that is not installed.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> from types import SimpleNamespace
+            >>> flags = {"comp_grad": True, "is_leaf": True, "oper": None, "prev": ()}
+            >>> with tracker.run() as run_id:
+            ...     SummaryWriter(tracker).add_graph(SimpleNamespace(label="w", shape=(), **flags))
+            >>> len(tracker.get_comp_graphs(run_id))
+            1
         """
         inputs = input_to_model if isinstance(input_to_model, tuple | list) else (input_to_model,)
         try:
@@ -242,7 +362,28 @@ class SummaryWriter:
         *,
         name: str | None = None,
     ) -> None:
-        """Add hyper-parameters to the config of the run and record metrics; no run is begun."""
+        """Add hyper-parameters to the config of the run and record metrics; no run is begun.
+
+        Args:
+            hparam_dict: hyper-parameters by name; what cannot be stored is stored as its text.
+            metric_dict: numbers by metric name, as `add_scalar` takes them.
+            hparam_domain_discrete: not used.
+            run_name: not used; a number is taken for `global_step`, which is the fourth argument of
+                tensorboardX's.
+            global_step: see the class.
+            name: not used.
+
+        Raises:
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: one of the arguments cannot be recorded.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     SummaryWriter(tracker).add_hparams({"lr": 0.01}, {"hparam/accuracy": 0.9})
+            >>> tracker.get_run(run_id).config, tracker.get_metrics(run_id)
+            ({'lr': 0.01}, ['hparam/accuracy'])
+        """
         if run_name is not None and not isinstance(run_name, str):
             global_step = run_name  # which is the fourth argument of tensorboardX's
         self._tracker.config(**as_params(hparam_dict))

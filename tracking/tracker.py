@@ -59,16 +59,23 @@ class Tracker:
     Args:
         all_exp_dir: the main directory; created if it does not exist.
 
-    >>> import tempfile
-    >>> tracker = Tracker(tempfile.mkdtemp())
-    >>> tracker.set_experiment("mnist")
-    >>> with tracker.run("baseline", {"lr": 0.01}) as run_id:
-    ...     for step in range(3):
-    ...         tracker.record("loss", 1.0 / (step + 1), step)
-    >>> tracker.get_run(run_id).status
-    'completed'
-    >>> tracker.summary(run_id)["loss"]["min"]
-    0.3333333333333333
+    Raises:
+        InvalidArgumentError: there is a file of this name, or it is no path.
+        StoreError: the directory cannot be created.
+
+    Examples:
+        >>> from tracking import Tracker
+        >>> tracker = Tracker("experiments")
+        >>> tracker.set_experiment("mnist")
+        >>> with tracker.run("baseline", {"lr": 0.01}) as run_id:
+        ...     for step in range(3):
+        ...         tracker.record("loss", 1.0 / (step + 1), step)
+        >>> tracker.get_run(run_id).status
+        'completed'
+        >>> tracker.summary(run_id)["loss"]["min"]
+        0.3333333333333333
+
+        The methods' examples go on with such a tracker.
     """
 
     def __init__(self, all_exp_dir: str | os.PathLike[str] = "./experiments") -> None:
@@ -90,41 +97,95 @@ class Tracker:
 
     @property
     def all_exp_dir(self) -> Path:
-        """The experiments directory, absolute."""
+        """The experiments directory, absolute.
+
+        Examples:
+            >>> tracker.all_exp_dir.name
+            'experiments'
+        """
         return self._all_exp_dir
 
     @property
     def cur_exp_path(self) -> Path | None:
-        """The database file of the current experiment."""
+        """The database file of the current experiment, absolute; None before one is chosen.
+
+        Examples:
+            >>> tracker.cur_exp_path.name
+            'mnist.db'
+        """
         return self._recorder.db.db_path if self._recorder else None
 
     @property
     def db_manager(self) -> ExperimentDBManager | None:
-        """The database of the current experiment."""
+        """The database of the current experiment; None before one is chosen.
+
+        It reads what a tracker has no method for: histograms, images, texts. What was recorded and
+        has not been drained is not there yet; see `drain`.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.text("samples", "To be, or not to bee", step=0)
+            >>> tracker.db_manager.get_texts(run_id)["samples"][0]["content"]
+            'To be, or not to bee'
+        """
         return self._recorder.db if self._recorder else None
 
     def set_all_exp_dir(self, directory: str | os.PathLike[str]) -> None:
         """Set the experiments directory, for the experiments chosen from now on.
 
+        Args:
+            directory: the main directory; created if it does not exist.
+
         Raises:
             InvalidArgumentError: there is a file of this name, or it is no path.
             StoreError: it cannot be created.
+
+        Examples:
+            >>> tracker.set_all_exp_dir("elsewhere")
+            >>> tracker.set_experiment("mnist")
+            >>> tracker.cur_exp_path.relative_to(tracker.all_exp_dir.parent).as_posix()
+            'elsewhere/mnist.db'
         """
         self._all_exp_dir = _made_folder("directory", directory)
 
     def get_all_exp_paths(self) -> list[Path]:
-        """Get all experiment database paths, sorted by name."""
+        """Get all experiment database paths.
+
+        Returns:
+            Absolute paths of the `*.db` files in the experiments directory, sorted by name.
+
+        Examples:
+            >>> tracker.set_experiment("cifar10")
+            >>> [path.name for path in tracker.get_all_exp_paths()]
+            ['cifar10.db', 'mnist.db']
+        """
         return sorted(self._all_exp_dir.glob("*.db"))
 
     def set_experiment(self, exp_name: str) -> None:
-        """Set the current experiment by name, creating its database if there is none.
+        r"""Set the current experiment by name, creating its database if there is none.
 
-        Runs that are active go on in theirs.
+        Runs of processes that have died are ended here, and what they recorded is brought home.
+        Runs of this tracker that are active go on in their own experiment.
+
+        Args:
+            exp_name: the name, with or without `.db`: what can be a file's name on every system, at
+                most 200 bytes, not beginning with a dot.
 
         Raises:
             InvalidArgumentError: the name would leave the folder, or is no file name.
             NotAnExperimentError: there is such a file, and it is not ours.
             NewerSchemaError: a newer version of this library wrote it.
+            StoreError: the database can be neither opened nor created.
+
+        Examples:
+            >>> tracker.set_experiment("cifar10")
+            >>> tracker.cur_exp_path.name
+            'cifar10.db'
+            >>> tracker.set_experiment("../cifar10")
+            Traceback (most recent call last):
+                ...
+            tracking.errors.InvalidArgumentError: exp_name: '../cifar10' must not contain / \ or :
+            (an experiment is one file in the folder)
         """
         name = arguments.checked_experiment_name(exp_name)
         recorder = recorder_of(self._all_exp_dir / f"{name}.db")
@@ -139,7 +200,18 @@ class Tracker:
     def close(self) -> None:
         """Leave everything in the current experiment's database file and let go of its files.
 
-        Happens by itself when the process ends. Runs that are still active stay `running`.
+        Happens by itself when the process ends. Runs that are still active stay `running`. The
+        tracker can go on after it.
+
+        Raises:
+            StoreError: the database cannot be written; what was recorded waits in the journal.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.record("loss", 0.5, step=0)
+            >>> tracker.close()
+            >>> sorted(path.name for path in tracker.all_exp_dir.glob("*.db*"))
+            ['mnist.db']
         """
         if self._recorder is not None:
             self._recorder.close([run for run in self._active if run.recorder is self._recorder])
@@ -150,17 +222,41 @@ class Tracker:
 
     @property
     def current_run_id(self) -> int | None:
-        """Id of the active run."""
+        """Number of the active run in its experiment, from 1; None while no run is active.
+
+        Raises:
+            StoreError: the run was deferred, and the database that gives it a number cannot be
+                written.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.current_run_id == run_id
+            True
+            >>> tracker.current_run_id is None
+            True
+        """
         return self._active[-1].run_id if self._active else None
 
     @property
     def current_run_name(self) -> str | None:
-        """Name of the active run."""
+        """Name of the active run; None while no run is active.
+
+        Examples:
+            >>> with tracker.run("baseline"):
+            ...     tracker.current_run_name
+            'baseline'
+        """
         return self._active[-1].name if self._active else None
 
     @property
     def active_runs(self) -> tuple[str, ...]:
-        """Names of the active runs, the outermost first."""
+        """Names of the active runs, the outermost first.
+
+        Examples:
+            >>> with tracker.run("search"), tracker.run("lr=0.1"):
+            ...     tracker.active_runs
+            ('search', 'lr=0.1')
+        """
         return tuple(run.name for run in self._active)
 
     def start_run(
@@ -181,20 +277,34 @@ class Tracker:
         in any case.
 
         Args:
-            name: shown name; `run_<unix seconds>` by default.
-            config: hyper-parameters, stored as JSON; see `arguments.checked_mapping`.
+            name: shown name, at most 1,000 characters; `run_<unix seconds>` by default.
+            config: hyper-parameters, stored as JSON: numbers, text, lists, dicts; of numpy scalars
+                and arrays their numbers; of paths, sets and members of enums what comes closest.
             run_name: another spelling of `name`.
             hparams: another spelling of `config`.
-            environment: what the run runs on and with, kept apart from the hyper-parameters.
+            environment: what the run runs on and with, kept apart from the hyper-parameters; see
+                `tracking.collect_environment`.
             session: what the run is an attempt in, for runs of the same name.
             is_deferred: let the run's start and end reach the database together with those of
                 others, up to a second later. They are in the journal at once, so that no death of
                 the process loses them. Returns 0: the run gets its number when somebody asks for
                 it, by `current_run_id` for example.
 
+        Returns:
+            The run's number in its experiment, from 1.
+
         Raises:
             InvalidArgumentError: an argument cannot be stored, or one is given in both spellings.
             NoExperimentError: no experiment is chosen.
+            StoreError: the experiment cannot be written.
+
+        Examples:
+            >>> run_id = tracker.start_run("baseline", {"lr": 0.01, "betas": (0.9, 0.999)})
+            >>> tracker.record("loss", 0.5, step=0)
+            >>> tracker.end_run() == run_id
+            True
+            >>> tracker.get_run(run_id).config
+            {'lr': 0.01, 'betas': [0.9, 0.999]}
         """
         if name is not None and run_name is not None:
             raise InvalidArgumentError("run_name", "given together with name, which means the same")
@@ -241,6 +351,18 @@ class Tracker:
             NoActiveRunError: no run is active.
             InvalidArgumentError: unknown status, or another argument is no text; the run stays
                 active.
+            StoreError: the database cannot be written. The run is over all the same, and what
+                belongs to it waits in the journal.
+
+        Examples:
+            >>> run_id = tracker.start_run()
+            >>> tracker.end_run("diverged")
+            Traceback (most recent call last):
+                ...
+            tracking.errors.InvalidArgumentError: status: str 'diverged' is unknown; use one of
+            completed, failed
+            >>> tracker.end_run("failed") == run_id
+            True
         """
         final = arguments.checked_status(status, final=True)
         details = {"outcome": outcome, "phase": phase, "ended_by": ended_by, "verdict": verdict}
@@ -274,11 +396,28 @@ class Tracker:
         and the exception is re-raised. A run that the body has ended itself stays as it is; runs
         that the body started inside and left open end with this one.
 
-        Example:
-            tracker.set_experiment("mnist")
-            with tracker.run(name="lr=0.01", config={"lr": 0.01}) as run_id:
-                for step in range(100):
-                    tracker.record("loss", loss_value, step)
+        Args:
+            name: shown name; see `start_run`, like the others.
+            config: hyper-parameters.
+            environment: what the run runs on and with.
+            session: what the run is an attempt in.
+            is_deferred: let the run's start and end reach the database together with those of
+                others.
+
+        Yields:
+            The run's number in its experiment; 0 for a deferred run.
+
+        Raises:
+            InvalidArgumentError: an argument cannot be stored.
+            NoExperimentError: no experiment is chosen.
+            StoreError: the experiment cannot be written.
+
+        Examples:
+            >>> with tracker.run(name="lr=0.01", config={"lr": 0.01}) as run_id:
+            ...     for step in range(100):
+            ...         tracker.record("loss", 1 / (step + 1), step)
+            >>> tracker.summary(run_id)["loss"]["last"]
+            0.01
         """
         run_id = self.start_run(
             name, config, environment=environment, session=session, is_deferred=is_deferred
@@ -296,7 +435,10 @@ class Tracker:
             self.end_run(status, ended_by=ended_by)
 
     def config(self, /, **hparams: Any) -> dict[str, Any]:
-        """Add hyper-parameters to the active run.
+        """Add hyper-parameters to the active run; those of the same name are replaced.
+
+        Args:
+            **hparams: by name, values as `start_run` takes them.
 
         Returns:
             All of its hyper-parameters as they are now.
@@ -304,6 +446,13 @@ class Tracker:
         Raises:
             NoActiveRunError: no run is active.
             InvalidArgumentError: a value cannot be stored.
+            RunNotFoundError: somebody has deleted the run.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> with tracker.run(config={"lr": 0.01}):
+            ...     tracker.config(batch_size=32)
+            {'lr': 0.01, 'batch_size': 32}
         """
         run = self._active_run()
         return run.recorder.db.update_config(run.run_id, hparams)
@@ -311,8 +460,21 @@ class Tracker:
     def delete_run(self, run_id: int) -> None:
         """Delete a run and all its data; if it is active, it stops being so.
 
+        Args:
+            run_id: number of the run in the current experiment.
+
         Raises:
+            NoExperimentError: no experiment is chosen.
+            InvalidArgumentError: `run_id` is no int.
             RunNotFoundError: no such run.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.record("loss", 0.5, step=0)
+            >>> tracker.delete_run(run_id)
+            >>> tracker.get_all_runs()
+            []
         """
         recorder = self._drained()
         recorder.db.delete_run(run_id)
@@ -370,13 +532,21 @@ class Tracker:
 
         Args:
             metric_name: non-empty text without NUL, at most 1,000 characters.
-            value: a real number; numpy scalars and 0-d arrays are fine.
+            value: a real number, stored as float64; numpy scalars and 0-d arrays and tensors are
+                fine.
             step: a signed 64-bit int.
 
         Raises:
             NoActiveRunError: no run is active.
             InvalidArgumentError: an argument is none of that; nothing was recorded.
             JournalError: there is no space left; earlier records stay readable.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.record("loss", 0.5, step=0)
+            ...     tracker.record("loss", float("nan"), step=1)
+            >>> [record.value for record in tracker.get_records(run_id, "loss")]
+            [0.5, nan]
         """
         # The one hot path of this library: see benchmarks/ before changing it. Whatever is unusual
         # (a new metric, a type of numpy, a full segment, a bad argument) has written nothing yet
@@ -404,8 +574,20 @@ class Tracker:
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Log several metric values at a given step: all of them, or none if one is not a number.
 
+        Args:
+            metrics: values by metric name, both as `record` takes them.
+            step: a signed 64-bit int.
+
         Raises:
-            NoActiveRunError, InvalidArgumentError, JournalError: as for `record`.
+            NoActiveRunError: no run is active.
+            InvalidArgumentError: an argument is none of that; nothing was recorded.
+            JournalError: there is no space left; earlier records stay readable.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.log({"loss": 0.5, "val_acc": 0.9}, step=0)
+            >>> tracker.get_metrics(run_id)
+            ['loss', 'val_acc']
         """
         run = self._active_run()
         if not hasattr(metrics, "items"):
@@ -419,15 +601,23 @@ class Tracker:
         """Log a histogram of values at a given step.
 
         Args:
-            name: non-empty text.
+            name: non-empty text without NUL, at most 1,000 characters.
             tensor: an array or tensor of real numbers, of any shape. Entries that are NaN or
                 infinite are counted apart.
             step: a signed 64-bit int.
-            bins: number of buckets of equal width.
+            bins: number of buckets of equal width, from 1 to 100,000. They span the finite values.
 
         Raises:
             NoActiveRunError: no run is active.
             InvalidArgumentError: an argument is none of that; nothing was recorded.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.histogram("weights", [0.0, 0.1, 0.9, 1.0, float("inf")], step=0, bins=2)
+            >>> (stored,) = tracker.db_manager.get_histograms(run_id)["weights"]
+            >>> stored["bucket_edges"], stored["bucket_counts"], stored["n_non_finite"]
+            ([0.0, 0.5, 1.0], [2, 2], 1)
         """
         run = self._active_run()
         histogram = histogram_of(tensor, bins)
@@ -439,14 +629,24 @@ class Tracker:
         """Log an image at a given step.
 
         Args:
-            name: non-empty text.
-            image_data: array of shape (H, W) or (H, W, C), C from 1 to 4. Floats are clipped to
-                0..1 and scaled, other types clipped to 0..255.
+            name: non-empty text without NUL, at most 1,000 characters.
+            image_data: array or tensor of shape (H, W) or (H, W, C), C from 1 to 4. Floats are
+                clipped to 0..1 and scaled to 0..255, NaN becoming 0; other types are clipped to
+                0..255.
             step: a signed 64-bit int.
 
         Raises:
             NoActiveRunError: no run is active.
             InvalidArgumentError: an argument is none of that; nothing was recorded.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> import numpy as np
+            >>> with tracker.run() as run_id:
+            ...     tracker.image("generated", np.zeros((28, 28)), step=0)
+            >>> (stored,) = tracker.db_manager.get_images(run_id)["generated"]
+            >>> stored["width"], stored["height"], stored["channels"]
+            (28, 28, 1)
         """
         run = self._active_run()
         image = image_of(image_data)
@@ -456,13 +656,21 @@ class Tracker:
         """Log a text snippet at a given step.
 
         Args:
-            name: tag under which to group related texts, such as "samples".
+            name: tag under which to group related texts, such as "samples"; non-empty, without NUL,
+                at most 1,000 characters.
             content: the text, of any length; long ones make the database large.
             step: a signed 64-bit int.
 
         Raises:
             NoActiveRunError: no run is active.
             InvalidArgumentError: an argument is none of that; nothing was recorded.
+            StoreError: the database cannot be written.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.text("samples", "To be, or not to bee", step=0)
+            >>> [text["content"] for text in tracker.db_manager.get_texts(run_id)["samples"]]
+            ['To be, or not to bee']
         """
         run = self._active_run()
         run.recorder.db.save_text(run.run_id, name, step, content)
@@ -486,16 +694,31 @@ class Tracker:
             run_id: the run; the current one by default.
             name: what to call it, where a run has several.
             inputs: example inputs, where a model or function is called to find its graph.
-            options: of the framework's adapter.
+            **options: of the framework's adapter.
 
         Returns:
             The graph's id, for `get_comp_graph`.
 
         Raises:
             NoActiveRunError: no run is active, and no `run_id` given.
+            NoExperimentError: `run_id` is given, and no experiment is chosen.
             InvalidArgumentError: `tensor` is not of a kind whose graph can be captured.
             MissingDependencyError: capturing it needs a package that is not installed.
             RunNotFoundError: no such run.
+            StoreError: the database cannot be written.
+
+        Examples:
+            Of a tensor with the attributes that `_build_graph_data` names:
+
+            >>> from types import SimpleNamespace
+            >>> leaf = {"shape": (), "comp_grad": True, "is_leaf": True, "oper": None, "prev": ()}
+            >>> w, x = (SimpleNamespace(label=name, **leaf) for name in "wx")
+            >>> made = {"shape": (), "comp_grad": True, "is_leaf": False}
+            >>> product = SimpleNamespace(label="y", oper="mul", prev=(w, x), **made)
+            >>> with tracker.run():
+            ...     graph_id = tracker.save_comp_graph(product)
+            >>> [node["label"] for node in tracker.get_comp_graph(graph_id)["nodes"]]
+            ['y', 'mul', 'w', 'x']
         """
         from tracking.graph.capture import capture  # most runs have no graph
 
@@ -530,12 +753,22 @@ class Tracker:
             metric_name: a metric of the run.
             comparison: one of < <= == >= >.
             limit: a finite number.
-            statistic: what of the metric is compared: mean, tail, min, max, std or last.
+            statistic: what of the metric is compared: mean, tail, min, max, std or last; see
+                `Summary`.
 
         Raises:
             NoActiveRunError: no run is active.
             InvalidArgumentError: an argument is none of that.
             BoundError: the metric is not within the bound, or was not recorded.
+
+        Examples:
+            >>> with tracker.run():
+            ...     tracker.record("loss", 0.5, step=0)
+            ...     tracker.expect("loss", "<", 1.0)
+            ...     tracker.expect("loss", "<", 0.1, statistic="min")
+            Traceback (most recent call last):
+                ...
+            tracking.errors.BoundError: loss: min has to be < 0.1, but it is 0.5
         """
         bound = Bound.checked(metric_name, comparison, limit, statistic)
         if problem := bound.problem(self._active_summaries().get(bound.metric)):
@@ -548,7 +781,7 @@ class Tracker:
 
         Args:
             framework: keras, lightgbm, lightning, sklearn, transformers or xgboost.
-            options: `log_params=True` adds hyper-parameters to the config of the run; the others
+            **options: `log_params=True` adds hyper-parameters to the config of the run; the others
                 are the framework's own, see docs/frameworks.md.
 
         Returns:
@@ -558,13 +791,37 @@ class Tracker:
         Raises:
             InvalidArgumentError: no such framework, or its callback has no such option.
             MissingDependencyError: the framework is not installed.
+
+        Examples:
+            >>> from sklearn.linear_model import LinearRegression
+            >>> x, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+            >>> model = LinearRegression().fit(x, y)
+            >>> with tracker.run() as run_id:
+            ...     score = tracker.callback("sklearn").score(model, x, y, name="train")
+            >>> tracker.get_metrics(run_id)
+            ['train/score']
         """
         from tracking.callbacks import make_callback
 
         return make_callback(self, framework, options)
 
     def leave_note(self, note: Note) -> None:
-        """Note something that matters only if this process dies before the active run has ended."""
+        """Note something that matters only if this process dies before the active run has ended.
+
+        Whoever recovers what the process left tells from it why and where the run ended. Without an
+        active run nothing happens.
+
+        Args:
+            note: what to note.
+
+        Raises:
+            JournalError: there is no space left.
+
+        Examples:
+            >>> from tracking import Note
+            >>> with tracker.run():
+            ...     tracker.leave_note(Note.CALL)
+        """
         if self._active:
             self._active[-1].recorder.leave_note(note)
 
@@ -578,11 +835,22 @@ class Tracker:
 
         Returns:
             Metric name -> {n, n_nan, n_inf, min, max, mean, std, tail, last, first_step,
-            last_step}; see `Summary`.
+            last_step}; see `Summary` for what they are.
 
         Raises:
             NoActiveRunError: no run is active, and no `run_id` given.
+            NoExperimentError: `run_id` is given, and no experiment is chosen.
+            InvalidArgumentError: `run_id` is no int.
             RunNotFoundError: no such run.
+            StoreError: the database cannot be read.
+
+        Examples:
+            >>> with tracker.run():
+            ...     for step, loss in enumerate((1.0, 0.5, 0.25, 0.25)):
+            ...         tracker.record("loss", loss, step)
+            ...     loss = tracker.summary()["loss"]
+            >>> loss["n"], loss["mean"], loss["min"], loss["last_step"]
+            (4, 0.5, 0.25, 3)
         """
         if run_id is not None:
             run = self._active_here(run_id)
@@ -604,42 +872,174 @@ class Tracker:
     def drain(self) -> None:
         """Move everything recorded in the current experiment into its database.
 
-        Reading does it by itself.
+        The methods below do it by themselves; it is for who reads the database in another way.
 
         Raises:
+            NoExperimentError: no experiment is chosen.
             StoreError: the database cannot be written. All waits in the journal.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.record("loss", 0.5, step=0)
+            ...     tracker.drain()
+            ...     tracker.db_manager.get_metrics(run_id)
+            ['loss']
         """
         self._drained()
 
     def get_all_runs(self) -> list[RunInfo]:
-        """Get all runs, newest first."""
+        """Get all runs, newest first.
+
+        Raises:
+            NoExperimentError: no experiment is chosen.
+            StoreError: the database cannot be read.
+
+        Examples:
+            >>> for name in ("first", "second"):
+            ...     with tracker.run(name):
+            ...         tracker.record("loss", 0.5, step=0)
+            >>> [run.name for run in tracker.get_all_runs()]
+            ['second', 'first']
+        """
         return self._drained().db.get_all_runs()
 
     def get_run(self, run_id: int) -> RunInfo | None:
-        """Get a specific run by id; None when there is none."""
+        """Get a specific run by id; None when there is none.
+
+        Args:
+            run_id: number of the run in the current experiment.
+
+        Raises:
+            NoExperimentError: no experiment is chosen.
+            InvalidArgumentError: `run_id` is no int.
+            StoreError: the database cannot be read.
+
+        Examples:
+            >>> with tracker.run("baseline", {"lr": 0.01}) as run_id:
+            ...     tracker.record("loss", 0.5, step=0)
+            >>> run = tracker.get_run(run_id)
+            >>> run.name, run.config, run.metrics, run.num_records
+            ('baseline', {'lr': 0.01}, ['loss'], [1])
+            >>> tracker.get_run(1000) is None
+            True
+        """
         return self._drained().db.get_run(run_id)
 
     def get_metrics(self, run_id: int) -> list[str]:
-        """Get all metric names for a given run."""
+        """Get all metric names for a given run, in the order they first appeared in the experiment.
+
+        Args:
+            run_id: number of the run in the current experiment.
+
+        Raises:
+            NoExperimentError: no experiment is chosen.
+            InvalidArgumentError: `run_id` is no int.
+            RunNotFoundError: no such run.
+            StoreError: the database cannot be read.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.log({"loss": 0.5, "val_acc": 0.9}, step=0)
+            >>> tracker.get_metrics(run_id)
+            ['loss', 'val_acc']
+        """
         return self._drained().db.get_metrics(run_id)
 
     def get_records(self, run_id: int, metric_name: str) -> list[RecordInfo]:
-        """Get metric records for a given run and metric name, by step."""
+        """Get metric records for a given run and metric name.
+
+        Args:
+            run_id: number of the run in the current experiment.
+            metric_name: name of the metric.
+
+        Returns:
+            The records by step, those of one step in the order of recording; none of a metric that
+            the run does not have.
+
+        Raises:
+            NoExperimentError: no experiment is chosen.
+            InvalidArgumentError: `run_id` is no int, or `metric_name` no text.
+            RunNotFoundError: no such run.
+            StoreError: the database cannot be read.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     for step, loss in enumerate((1.0, 0.5)):
+            ...         tracker.record("loss", loss, step)
+            >>> [(record.step, record.value) for record in tracker.get_records(run_id, "loss")]
+            [(0, 1.0), (1, 0.5)]
+        """
         return self._drained().db.get_records(run_id, metric_name)
 
     def get_results(self, run_id: int) -> dict[str, list[RecordInfo]]:
-        """Get all metric records for a given run."""
+        """Get all metric records for a given run.
+
+        Args:
+            run_id: number of the run in the current experiment.
+
+        Returns:
+            Metric name -> its records, as `get_records` gives them.
+
+        Raises:
+            NoExperimentError: no experiment is chosen.
+            InvalidArgumentError: `run_id` is no int.
+            RunNotFoundError: no such run.
+            StoreError: the database cannot be read.
+
+        Examples:
+            >>> with tracker.run() as run_id:
+            ...     tracker.log({"loss": 0.5, "val_acc": 0.9}, step=0)
+            >>> {name: records[0].value for name, records in tracker.get_results(run_id).items()}
+            {'loss': 0.5, 'val_acc': 0.9}
+        """
         db = self._drained().db
         return {name: db.get_records(run_id, name) for name in db.get_metrics(run_id)}
 
     def get_comp_graph(self, graph_id: int) -> dict[str, Any] | None:
-        """Get a computation graph by its id; None when there is none."""
+        """Get a computation graph by its id; None when there is none.
+
+        Args:
+            graph_id: what `save_comp_graph` has returned.
+
+        Returns:
+            The graph as `_build_graph_data` gives it: a dict with `nodes` and `edges`.
+
+        Raises:
+            NoExperimentError: no experiment is chosen.
+            InvalidArgumentError: `graph_id` is no int.
+            StoreError: the database cannot be read, or the graph in it is damaged.
+
+        Examples:
+            >>> empty = {"nodes": [], "edges": []}
+            >>> with tracker.run() as run_id:
+            ...     graph_id = tracker.db_manager.save_comp_graph(run_id, empty)
+            >>> tracker.get_comp_graph(graph_id)
+            {'nodes': [], 'edges': []}
+        """
         return self._experiment().db.get_comp_graph(graph_id)
 
     def get_comp_graphs(self, run_id: int) -> list[dict[str, Any]]:
         """Get all computation graphs for a given run, oldest first.
 
-        Each is {id, graph, created_at, name}.
+        Args:
+            run_id: number of the run in the current experiment.
+
+        Returns:
+            Each as {id, graph, created_at, name}: `graph` as `get_comp_graph` gives it,
+            `created_at` in Unix seconds.
+
+        Raises:
+            NoExperimentError: no experiment is chosen.
+            InvalidArgumentError: `run_id` is no int.
+            RunNotFoundError: no such run.
+            StoreError: the database cannot be read, or a graph in it is damaged.
+
+        Examples:
+            >>> empty = {"nodes": [], "edges": []}
+            >>> with tracker.run() as run_id:
+            ...     graph_id = tracker.db_manager.save_comp_graph(run_id, empty)
+            >>> [(one["name"], one["graph"]) for one in tracker.get_comp_graphs(run_id)]
+            [('graph', {'nodes': [], 'edges': []})]
         """
         return self._experiment().db.get_comp_graphs(run_id)
 

@@ -54,7 +54,27 @@ _ROOMS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code, one of `EXIT_CODES`."""
+    """Run the command `sgtrack`.
+
+    Args:
+        arguments: what stands behind `sgtrack` on a command line; those of this process by default.
+
+    Returns:
+        The exit code, one of `EXIT_CODES`: 0 all is well, 1 there is something to look at, 3 a file
+        could not be used, 130 Ctrl-C, 141 whoever read the output has stopped.
+
+    Raises:
+        SystemExit: the command line is wrong (2), or asked for help or the version (0).
+
+    Examples:
+        >>> with tracker.run("baseline"):
+        ...     tracker.record("loss", 0.5, step=0)
+        >>> code = main(["export", "baseline", "--dir", "experiments"])
+        run_id,run,metric,step,value,wall_time
+        1,baseline,loss,0,0.5,...
+        >>> code
+        0
+    """
     options = _parser().parse_args(arguments)
     command: Command = options.command
     prepare_output()

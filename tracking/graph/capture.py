@@ -300,6 +300,18 @@ def capture_graph(tensor: Any) -> dict[str, Any]:
     Raises:
         InvalidArgumentError: `tensor`, or something it was made from, lacks one of the attributes
             or holds in it what cannot become data.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> from tracking import _build_graph_data
+        >>> leaf = {"shape": (), "comp_grad": True, "is_leaf": True, "oper": None, "prev": ()}
+        >>> x = SimpleNamespace(label="x", **leaf)
+        >>> made = {"shape": (), "comp_grad": True, "is_leaf": False}
+        >>> graph = _build_graph_data(SimpleNamespace(label="y", oper="mul", prev=(x, x), **made))
+        >>> [(node["id"], node["label"]) for node in graph["nodes"]]
+        [('t0', 'y'), ('o0', 'mul'), ('t1', 'x')]
+        >>> [(edge["source"], edge["target"]) for edge in graph["edges"]]
+        [('o0', 't0'), ('t1', 'o0'), ('t1', 'o0')]
     """
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
