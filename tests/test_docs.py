@@ -200,23 +200,3 @@ def test_ci_runs_readmes_own_commands():
     setup, test = blocks("sh")[:2]
     assert shlex.split(setup)[:3] == ["python3", "-m", "venv"]
     assert shlex.split(test)[:3] == [".venv/bin/python", "-m", "pytest"]
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        "README.md",
-        "CHANGELOG.md",
-        "examples/README.md",
-        "docs/commands.md",
-        "docs/reports.md",
-        "docs/graphs.md",
-        "docs/board.md",
-        "docs/drift.md",
-    ],
-)
-def test_links_inside_the_repository_lead_somewhere(document):
-    path = ROOT / document
-    text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (path.parent / target).exists(), target

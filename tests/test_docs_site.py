@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -143,3 +144,35 @@ def test_a_picture_has_words_for_those_who_do_not_see_it():
 )
 def test_a_page_that_asks_another_host_is_found(html, hosts):
     assert foreign_hosts(html) == hosts
+
+
+def test_the_architecture_names_files_that_are_there():
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)*\w+(?:\.py|/))`", page)
+    assert len(named) > 20
+    missing = [
+        name
+        for name in named
+        if not any(
+            (ROOT / part / name).exists() for part in ("", "tracking", "tracking/regression")
+        )
+    ]
+    assert missing == []
+
+
+def test_the_picture_of_the_architecture_names_modules_that_are_there():
+    svg = (DOCS / "pictures" / "way.svg").read_text(encoding="utf-8")
+    named = re.findall(r"<text class=\"m\"[^>]*>([^<]*)<", svg)
+    modules = [
+        f"tracking{part}" if part.startswith(".") else part
+        for names in named
+        for part in names.split(", ")
+    ]
+    assert len(modules) >= 10
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+
+
+def test_pictures_are_small():
+    sizes = {path.name: path.stat().st_size for path in (DOCS / "pictures").iterdir()}
+    assert {name: size for name, size in sizes.items() if size > 200_000} == {}
+    assert sum(sizes.values()) < 1_000_000
