@@ -16,6 +16,7 @@ from tracking import cli
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BOARD = (ROOT / "docs" / "board.md").read_text(encoding="utf-8")
 REPORTS = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
 
@@ -83,6 +84,8 @@ VARYING = (
     (r'version="[\d.]+"', 'version="N"'),
     (r"^  (git_\w+|hash_seed|implementation|machine|numpy|platform|python)  .*", r"  \1  X"),
     (r"postgresql://[^\s:]*(:\d+)?/\w+", "STORE"),
+    (r'"environment": \{"device".*?\}', '"environment": {}'),
+    (r"\b(\d\.\d{6})\d{6,}", r"\1"),  # the last bits are the machine's
     (r"([ -])\1+", r"\1"),  # columns are as wide as what is in them
 )
 
@@ -119,7 +122,9 @@ def test_the_tour_prints_what_readme_shows(tmp_path):
         assert comparable(run(command, tmp_path)) == comparable(output), command
 
 
-@pytest.mark.parametrize("document", [COMMANDS, REPORTS], ids=["commands", "reports"])
+@pytest.mark.parametrize(
+    "document", [COMMANDS, REPORTS, TUTORIAL], ids=["commands", "reports", "tutorial"]
+)
 def test_every_command_prints_what_its_page_shows(tmp_path, document, store, monkeypatch):
     pytest.importorskip("scipy")
     write_scripts(document, tmp_path)
@@ -184,6 +189,20 @@ def test_the_python_of_readme_runs(tmp_path):
         assert (tmp_path / "experiments" / "mnist_run.db").exists()
 
 
+def test_the_python_of_the_guides_runs(tmp_path):
+    pages = [ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
+    found = [block for page in pages for block in blocks("python", page.read_text("utf-8"))]
+    tests = [block for block in found if "def test_" in block]
+    for number, block in enumerate(tests):
+        (tmp_path / f"test_{number}.py").write_text(block, encoding="utf-8")
+    n_tests = sum(block.count("def test_") for block in tests)
+    assert n_tests >= 6
+    assert f"{n_tests} passed" in run("pytest -q --sg-track", tmp_path, **ALONE)
+    for number, block in enumerate(block for block in found if block not in tests):
+        (tmp_path / f"script_{number}.py").write_text(block, encoding="utf-8")
+        assert run(f"python -W error script_{number}.py", tmp_path) == ""
+
+
 def test_readme_lists_every_option():
     from pytest_sgtrack.options import _FLAGS_ONLY, _OPTIONS
 
@@ -200,23 +219,3 @@ def test_ci_runs_readmes_own_commands():
     setup, test = blocks("sh")[:2]
     assert shlex.split(setup)[:3] == ["python3", "-m", "venv"]
     assert shlex.split(test)[:3] == [".venv/bin/python", "-m", "pytest"]
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        "README.md",
-        "CHANGELOG.md",
-        "examples/README.md",
-        "docs/commands.md",
-        "docs/reports.md",
-        "docs/graphs.md",
-        "docs/board.md",
-        "docs/drift.md",
-    ],
-)
-def test_links_inside_the_repository_lead_somewhere(document):
-    path = ROOT / document
-    text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (path.parent / target).exists(), target

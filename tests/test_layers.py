@@ -222,8 +222,8 @@ ALLOWED = {
     "tail": {"errors", "events", "journal", "model"},
     "queries.selection": {"queries.expressions"},
     "details": {
-        *("errors", "graph.marks", "graph.seed", "media", "model", "queries.attempts"),
-        *("regression", "report.changes", "report.curve", "report.data"),
+        *("errors", "graph.marks", "graph.seed", "media", "model", "queries.accepted"),
+        *("queries.attempts", "regression", "report.changes", "report.curve", "report.data"),
     },
     "graph.marks": {"graph.diff"},
     "merging.content": {"columns", "errors", "merging.store"},

@@ -12,6 +12,7 @@ from tracking.errors import BaselineError, InvalidArgumentError
 from tracking.media import Image as Pixels
 from tracking.media import as_png
 from tracking.model import Status
+from tracking.queries.accepted import names_under
 from tracking.queries.attempts import own_runs
 from tracking.regression import GraphSample, graph_name, infer_direction, nearest
 from tracking.report.changes import changes
@@ -158,6 +159,7 @@ class _Metrics:
     def gathered(self, room: Room, left_out: list[str]) -> list[MetricDetails]:
         past = list(self._past(room))
         own = past[0].series
+        candidates = [*past[1:], *self._samples_runs(room)]
         found = []
         n_without = 0
         for metric in self._in_order(own):
@@ -170,7 +172,7 @@ class _Metrics:
             if series is not None and room.points >= _MIN_POINTS:
                 curve = self._curve(series, room.points)
                 room.points -= len(curve.steps)
-                band = self._band(metric, known, past[1:], room)
+                band = self._band(metric, known, candidates, room)
             elif series is not None:
                 n_without += 1
             found.append(
@@ -202,7 +204,16 @@ class _Metrics:
         """Yield the run, then earlier ones of its test, newest first."""
         own = (("", self.run), *self.children)
         yield _past(own, {one.run_id: self.db.read_summaries(one.run_id) for _, one in own})
-        wanted = {"name": (self.run.name,), "status": (Status.COMPLETED, Status.FAILED)}
+        yield from self._earlier((self.run.name,), room)
+
+    def _samples_runs(self, room: Room) -> Iterator[_Past]:
+        """Yield runs that were made to be samples of the baseline: the seed is in their names."""
+        names = names_under(self.run.name, {sample.seed for sample in self.samples})
+        return self._earlier(names, room) if names else iter(())
+
+    def _earlier(self, names: Sequence[str], room: Room) -> Iterator[_Past]:
+        """Yield earlier runs of these names, newest first."""
+        wanted = {"name": names, "status": (Status.COMPLETED, Status.FAILED)}
         before = own_runs(self.db, wanted, (self.run.started_at, -_ANY_NUMBER))
         earlier = list(islice(before, min(_MAX_PAST, room.past_runs)))
         room.past_runs -= len(earlier)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_the_band_is_of_accepted_runs_only(tracker):
     assert (loss.band.low[-1], loss.band.high[-1]) == (9.0, 18.0)
     assert [past.is_accepted for past in loss.history] == [True, True, False, False]
     assert [past.run_id for past in loss.history] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "under_seed"),
+    [("t.py::t", "t.py::t[sg_seed={}]"), ("t.py::t[a]", "t.py::t[a-sg_seed={}]")],
+)
+def test_the_band_has_runs_that_were_made_to_be_samples(tracker, name, under_seed):
+    sampled = [run_of(tracker, under_seed.format(seed), scale=seed) for seed in (1, 2, 3)]
+    samples = [
+        replace(sample_of(tracker, run), seed=seed) for seed, run in enumerate(sampled[:2], start=1)
+    ]
+    run = run_of(tracker, name, scale=9.0)
+    (loss,) = gathered(tracker, run, samples).metrics
+    assert (loss.band.n_runs, loss.band.low[-1], loss.band.high[-1]) == (2, 9.0, 18.0)
+    assert [past.run_id for past in loss.history] == [run.run_id]
 
 
 def test_later_runs_are_no_history(tracker):

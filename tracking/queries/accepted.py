@@ -11,7 +11,7 @@ from tracking.model import encode_number
 from tracking.regression import baseline_path, load_baseline, parse_comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tracking.model import RunInfo, Summary
@@ -69,6 +69,16 @@ def key_of(run_name: str) -> str:
     ('TestY::test_z[adam]', 'test_y')
     """
     return _SEED.sub("", run_name.partition("::")[2])
+
+
+def names_under(run_name: str, seeds: Iterable[int | None]) -> list[str]:
+    """Return what `--sg-track-samples` calls the runs of a test under some seeds; see `key_of`.
+
+    >>> names_under("test_x.py::test_y", [3, None]), names_under("test_x.py::test_y[adam]", [0])
+    (['test_x.py::test_y[sg_seed=3]'], ['test_x.py::test_y[adam-sg_seed=0]'])
+    """
+    head = f"{run_name[:-1]}-" if run_name.endswith("]") else f"{run_name}["
+    return [f"{head}sg_seed={seed}]" for seed in seeds if seed is not None]
 
 
 def identity(summary: Summary) -> tuple[float | str | None, ...]:

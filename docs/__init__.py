@@ -1,0 +1,1 @@
+"""The pages of the site, and what makes those of them that are generated."""
