@@ -45,6 +45,7 @@ TOP_OF_SDIST = {
     "tests",
     "tox.ini",
     "tracking",
+    "zensical.toml",
 }
 
 
