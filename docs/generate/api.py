@@ -57,25 +57,5 @@ def _entry(name: str) -> str:
     value = getattr(tracking, name)
     is_enum = isinstance(value, type) and issubclass(value, Enum)
     members = [code(str(member.value)) for member in value] if is_enum else []
-    listed = [home for _, _, modules in _PAGES.values() for home in modules]
-    if without := sorted({*homes.values()} - {*listed}):
-        raise LookupError(f"docs/generate/api.py: no page for the names of {', '.join(without)}")
-    return {
-        name: f"# {title}\n\n{about}\n\n" + "\n\n".join(_entries(homes, modules))
-        for name, (title, about, modules) in _PAGES.items()
-    }
-
-
-def _entries(homes: dict[str, str], modules: tuple[str, ...]) -> list[str]:
-    """Return what mkdocstrings replaces: names in the order of their modules, bases first."""
-    found = [name for module in modules for name, home in homes.items() if home == module]
-    if modules == ("errors",):
-        found.sort(key=lambda name: (len(getattr(tracking, name).__mro__), name))
-    return [_entry(name) for name in found]
-
-
-def _entry(name: str) -> str:
-    value = getattr(tracking, name)
-    members = [code(member.value) for member in value] if isinstance(value, EnumType) else []
     listed = f"\n\nMembers, by value: {', '.join(members)}." if members else ""
     return f"::: tracking.{name}{listed}"
