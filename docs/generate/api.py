@@ -23,7 +23,7 @@ _PAGES = {
     "graphs": ("Graphs", "The computation graph of a tensor, as JSON.", ("graph",)),
     "errors": (
         "Errors",
-        "All of them are a `TrackingError`; each says what it is about, why, and what to do.",
+        "All but the warning are a `TrackingError`, and say what is wrong, why, and what to do.",
         ("errors",),
     ),
 }
