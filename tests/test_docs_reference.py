@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,14 @@ def test_every_variable_that_is_looked_at_is_described():
     described = set(re.findall(r"`([A-Z_]+)`", PAGES["variables.md"]))
     assert looked_at - described == set()
     assert [name for name in VARIABLES if f'"{name}"' not in source] == []
+
+
+def test_every_format_that_has_a_version_is_listed():
+    versions = Counter(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "tracking").rglob("*.py")
+        for _ in re.findall(r"^\w*VERSION = ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    listed = re.findall(r"\| (\d+) \| `([\w.]+)` \|$", PAGES["formats/index.md"], re.MULTILINE)
+    assert Counter(module for _, module in listed) == versions
+    assert all(int(version) >= 1 for version, _ in listed)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import tracking
+from docs.generate.markdown import code
 
 _PAGES = {
     "tracker": (
@@ -20,7 +23,7 @@ _PAGES = {
     "graphs": ("Graphs", "The computation graph of a tensor, as JSON.", ("graph",)),
     "errors": (
         "Errors",
-        "All of them are a `TrackingError`; each says what it is about, why, and what to do.",
+        "All but the warning are a `TrackingError`, and say what is wrong, why, and what to do.",
         ("errors",),
     ),
 }
@@ -47,4 +50,12 @@ def _entries(homes: dict[str, str], modules: tuple[str, ...]) -> list[str]:
     found = [name for module in modules for name, home in homes.items() if home == module]
     if modules == ("errors",):
         found.sort(key=lambda name: (len(getattr(tracking, name).__mro__), name))
-    return [f"::: tracking.{name}" for name in found]
+    return [_entry(name) for name in found]
+
+
+def _entry(name: str) -> str:
+    value = getattr(tracking, name)
+    is_enum = isinstance(value, type) and issubclass(value, Enum)
+    members = [code(str(member.value)) for member in value] if is_enum else []
+    listed = f"\n\nMembers, by value: {', '.join(members)}." if members else ""
+    return f"::: tracking.{name}{listed}"

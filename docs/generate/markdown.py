@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_WORDS_OF_CODE = re.compile(r"(?<![\w-])--[a-z][\w-]*(?:=[\w:.]+)?|\b__\w+__|\b[A-Z]+_[A-Z_]+\b")
+_WORDS_OF_CODE = re.compile(
+    r"(?:\bpytest )?(?<![\w-])--[a-z][\w-]*(?:=[\w:.]*\w)?|\b__\w+__|\b[A-Z]+_[A-Z_]+\b"
+)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -43,8 +45,8 @@ def code(text: str) -> str:
 def plain(text: str) -> str:
     r"""Return text of a command's help as Markdown that shows it as it is.
 
-    >>> print(plain("`new` or --all=2 of __x__ (* ? [ ])"))
-    `new` or `--all=2` of `__x__` (\* ? \[ \])
+    >>> print(plain("`new` or --all=2. pytest --sg-track of __x__ (* ? [ ])"))
+    `new` or `--all=2`. `pytest --sg-track` of `__x__` (\* ? \[ \])
     """
 
     def shown(part: str) -> str:
