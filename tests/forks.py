@@ -80,16 +80,21 @@ class Fork:
         (number,) = NUMBER.unpack(self._connection.recv(NUMBER.size, socket.MSG_WAITALL))
         return number
 
+    def _has_ended_within(self, timeout: float | None) -> bool:
+        ready = select.poll()  # select() knows no descriptor beyond 1023; long sessions have more
+        ready.register(self._connection, select.POLLIN)
+        return bool(ready.poll(None if timeout is None else 1000 * timeout))
+
     def poll(self) -> int | None:
         """Return its exit code if it has ended."""
-        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+        if self.returncode is None and self._has_ended_within(0):
             self.wait()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end; returns its exit code, negative for a signal."""
         if self.returncode is None:
-            if not select.select([self._connection], [], [], timeout)[0]:
+            if not self._has_ended_within(timeout):
                 raise subprocess.TimeoutExpired(self.args, timeout)
             self.returncode = self._received()
             self._connection.close()
