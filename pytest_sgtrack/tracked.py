@@ -99,6 +99,8 @@ class TestTracker(Tracker):
 
     __test__ = False
 
+    directory: Path
+
     def __init__(self, directory: Path, notices: list[str], store: Tracker | None = None) -> None:
         self._begin_test(notices)
         self.directory = directory

@@ -114,7 +114,7 @@ class ExperimentDBManager(ExperimentReader):
     """
 
     def __init__(self, db_path: str | os.PathLike[str], *, is_read_only: bool = False) -> None:
-        self.db_path = Path(db_path)
+        self.db_path: Path = Path(db_path)
         self._db = Connection(self.db_path.absolute(), is_read_only=is_read_only)
 
     @property
