@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from typing import SupportsFloat, SupportsIndex
 
     from tracking.columns import Columns
     from tracking.graph.model import Graph
@@ -547,7 +548,9 @@ class ExperimentDBManager(ExperimentReader):
 
     # Records
 
-    def record(self, run_id: int, metric_name: str, step: int, value: float) -> None:
+    def record(
+        self, run_id: int, metric_name: str, step: SupportsIndex, value: SupportsFloat
+    ) -> None:
         """Log a single metric record; committed when the call returns.
 
         Args:
@@ -1077,7 +1080,7 @@ class ExperimentDBManager(ExperimentReader):
         self,
         run_id: int,
         name: str,
-        step: int,
+        step: SupportsIndex,
         bucket_edges: Sequence[float],
         bucket_counts: Sequence[int],
         n_non_finite: int = 0,
@@ -1130,7 +1133,7 @@ class ExperimentDBManager(ExperimentReader):
         self,
         run_id: int,
         name: str,
-        step: int,
+        step: SupportsIndex,
         width: int,
         height: int,
         channels: int,
@@ -1188,7 +1191,7 @@ class ExperimentDBManager(ExperimentReader):
             values,
         )
 
-    def save_text(self, run_id: int, name: str, step: int, content: str) -> None:
+    def save_text(self, run_id: int, name: str, step: SupportsIndex, content: str) -> None:
         """Save a text entry for a run: sampled output, a prediction, a note.
 
         Args:
