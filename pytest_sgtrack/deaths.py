@@ -62,7 +62,7 @@ class DeathWatch:
         self._has_warned = False
         self._seen: set[int] = set()  # runs of crashed tests
         self.crashed: list[CrashedTest] = []
-        self.left_behind = ""
+        self.left_behind: str = ""
 
     # Others
 

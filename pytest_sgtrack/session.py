@@ -74,13 +74,13 @@ class SessionPlugin:
         self._collection = collection
         self._deaths = deaths
         self._gate = Gate(settings, config.rootpath)
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self.running: pytest.Item | None = None
         self._phase = "setup"  # of the running test
         self._interrupted: list[TrackedTest] = []
         self._store: Tracker | None = None
         self._environment: dict[str, Any] | None = None
-        self.session_id = os.urandom(16).hex()
+        self.session_id: str = os.urandom(16).hex()
         self._unused: dict[Path, list[str]] = {}
         self._results: dict[str, TestResult] = {}
         self._written: dict[Path, int] = {}

@@ -30,6 +30,7 @@ from tracking.regression import Check, graph_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+    from typing import SupportsFloat
 
     from pytest_sgtrack.gate import TestResult
     from pytest_sgtrack.markers import MarkerSettings
@@ -98,6 +99,8 @@ class TestTracker(Tracker):
     """
 
     __test__ = False
+
+    directory: Path
 
     def __init__(self, directory: Path, notices: list[str], store: Tracker | None = None) -> None:
         self._begin_test(notices)
@@ -213,7 +216,7 @@ class TestTracker(Tracker):
         return known
 
     def expect(
-        self, metric_name: str, comparison: str, limit: float, statistic: str = "last"
+        self, metric_name: str, comparison: str, limit: SupportsFloat, statistic: str = "last"
     ) -> None:
         """Set a bound; see `Tracker.expect`. The gate answers for it when the test is over."""
         said = Bound.checked(metric_name, comparison, limit, statistic)

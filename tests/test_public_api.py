@@ -186,7 +186,7 @@ def test_every_public_name_has_its_home_and_type_checkers_see_the_same():
     for name, home in sg._HOMES.items():
         assert getattr(sg, name) is getattr(importlib.import_module(f"tracking.{home}"), name)
     tree = ast.parse(inspect.getsource(sg))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    block, *_ = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {
         alias.name: node.module.removeprefix("tracking.")
         for node in block.body

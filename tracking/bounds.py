@@ -12,9 +12,11 @@ from tracking.errors import InvalidArgumentError
 from tracking.model import STATISTICS, encode_number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracking.model import Summary
 
-OPERATORS = {
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     "==": operator.eq,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from typing import SupportsFloat, SupportsIndex
 
     from tracking.columns import Columns
     from tracking.graph.model import Graph
@@ -104,7 +105,7 @@ class ExperimentDBManager(ExperimentReader):
     """
 
     def __init__(self, db_path: str | os.PathLike[str], *, is_read_only: bool = False) -> None:
-        self.db_path = Path(db_path)
+        self.db_path: Path = Path(db_path)
         self._db = Connection(self.db_path.absolute(), is_read_only=is_read_only)
 
     @property
@@ -530,7 +531,9 @@ class ExperimentDBManager(ExperimentReader):
 
     # Records
 
-    def record(self, run_id: int, metric_name: str, step: int, value: float) -> None:
+    def record(
+        self, run_id: int, metric_name: str, step: SupportsIndex, value: SupportsFloat
+    ) -> None:
         """Log a single metric record; committed when the call returns.
 
         Args:
@@ -1060,7 +1063,7 @@ class ExperimentDBManager(ExperimentReader):
         self,
         run_id: int,
         name: str,
-        step: int,
+        step: SupportsIndex,
         bucket_edges: Sequence[float],
         bucket_counts: Sequence[int],
         n_non_finite: int = 0,
@@ -1113,7 +1116,7 @@ class ExperimentDBManager(ExperimentReader):
         self,
         run_id: int,
         name: str,
-        step: int,
+        step: SupportsIndex,
         width: int,
         height: int,
         channels: int,
@@ -1171,7 +1174,7 @@ class ExperimentDBManager(ExperimentReader):
             values,
         )
 
-    def save_text(self, run_id: int, name: str, step: int, content: str) -> None:
+    def save_text(self, run_id: int, name: str, step: SupportsIndex, content: str) -> None:
         """Save a text entry for a run: sampled output, a prediction, a note.
 
         Args:

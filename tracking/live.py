@@ -51,7 +51,7 @@ class LiveExperiment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.journal = JournalTail(journal_folder(path))
+        self.journal: JournalTail = JournalTail(journal_folder(path))
         self._memory = _Memory()
 
     @property

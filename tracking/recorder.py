@@ -102,7 +102,7 @@ class Recorder:
     _is_finalizing = staticmethod(sys.is_finalizing)
 
     def __init__(self, path: Path) -> None:
-        self.db = ExperimentDBManager(path)
+        self.db: ExperimentDBManager = ExperimentDBManager(path)
         self._folder = journal_folder(path)
         self._runs: list[ActiveRun] = []
         self._is_recovered = False

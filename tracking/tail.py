@@ -105,8 +105,8 @@ class SegmentTail:
             raise
         except OSError as error:
             raise JournalError(f"cannot read {path}: {error}") from error
-        self.writer = header.writer
-        self.end = journal.HEADER_SIZE
+        self.writer: str = header.writer
+        self.end: int = journal.HEADER_SIZE
         self.channels: dict[int, journal.Channel] = {}
         self.defined_at: dict[int, int] = {}
         self.ends_at: dict[int, int] = {}

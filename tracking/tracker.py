@@ -28,6 +28,7 @@ from tracking.stored_runs import new_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import SupportsFloat, SupportsIndex
 
     from tracking.experiment_db import ExperimentDBManager
     from tracking.graph.model import Graph
@@ -524,7 +525,7 @@ class Tracker:
 
     # Recording
 
-    def record(self, metric_name: str, value: float, step: int) -> None:
+    def record(self, metric_name: str, value: SupportsFloat, step: SupportsIndex) -> None:
         """Log a metric value at a given step.
 
         All records of a step are kept, in order. NaN and infinities are values too. Any number of
@@ -562,7 +563,7 @@ class Tracker:
                 return
         self._record_unusual(metric_name, value, step)
 
-    def _record_unusual(self, metric_name: str, value: float, step: int) -> None:
+    def _record_unusual(self, metric_name: str, value: SupportsFloat, step: SupportsIndex) -> None:
         run = self._active_run()
         name = arguments.checked_name("metric_name", metric_name)
         number = arguments.checked_value(value)
@@ -571,7 +572,7 @@ class Tracker:
         if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
             _learn_numpy_scalar(type(value))
 
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
+    def log(self, metrics: Mapping[str, SupportsFloat], step: SupportsIndex) -> None:
         """Log several metric values at a given step: all of them, or none if one is not a number.
 
         Args:
@@ -597,7 +598,7 @@ class Tracker:
         run.recorder.append(run, checked, index)
         self._follow_active_run()
 
-    def histogram(self, name: str, tensor: Any, step: int, bins: int = 30) -> None:
+    def histogram(self, name: str, tensor: Any, step: SupportsIndex, bins: int = 30) -> None:
         """Log a histogram of values at a given step.
 
         Args:
@@ -625,7 +626,7 @@ class Tracker:
             run.run_id, name, step, histogram.edges, histogram.counts, histogram.n_non_finite
         )
 
-    def image(self, name: str, image_data: Any, step: int) -> None:
+    def image(self, name: str, image_data: Any, step: SupportsIndex) -> None:
         """Log an image at a given step.
 
         Args:
@@ -652,7 +653,7 @@ class Tracker:
         image = image_of(image_data)
         run.recorder.db.save_image(run.run_id, name, step, *image)
 
-    def text(self, name: str, content: str, step: int) -> None:
+    def text(self, name: str, content: str, step: SupportsIndex) -> None:
         """Log a text snippet at a given step.
 
         Args:
@@ -742,7 +743,7 @@ class Tracker:
         return db.save_graph(run_id, graph, name)
 
     def expect(
-        self, metric_name: str, comparison: str, limit: float, statistic: str = "last"
+        self, metric_name: str, comparison: str, limit: SupportsFloat, statistic: str = "last"
     ) -> None:
         """Check what the active run has recorded so far against a bound that needs no baseline.
 
@@ -1049,7 +1050,7 @@ class Tracker:
         return recorder
 
 
-def _checked_metric(name: str, value: float) -> tuple[str, float]:
+def _checked_metric(name: str, value: SupportsFloat) -> tuple[str, float]:
     metric_name = arguments.checked_name("metrics", name)
     try:
         return metric_name, arguments.checked_value(value)

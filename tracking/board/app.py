@@ -61,8 +61,8 @@ class Board:
         self.databases = databases
         self._policy = policy
         self._salt = os.urandom(8).hex()  # versions are of this process
-        self.hub = Hub(databases)
-        self.app = Guard(
+        self.hub: Hub = Hub(databases)
+        self.app: Guard = Guard(
             Starlette(
                 routes=self._routes(),
                 lifespan=_lifespan,

@@ -68,7 +68,7 @@ class Reader:
         self._is_behind = False
         self._is_over = False
         self._something = asyncio.Event()
-        self.is_greeted = False
+        self.is_greeted: bool = False
 
     def greet(self) -> None:
         """Say that from now on all is told: what is read afterwards leaves no gap."""

@@ -48,7 +48,7 @@ class Part:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self.n_records = 0
+        self.n_records: int = 0
         self.media: dict[str, list[Medium]] = {}
         self.left_out: Counter[str] = Counter()
         self._series: dict[str, _Series] = {}

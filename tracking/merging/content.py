@@ -65,7 +65,7 @@ PROPERTIES = (
     *("name", "created_at", "status", "config", "uuid", "parent", "session", "attempt"),
     *("duration_s", "outcome", "phase", "ended_by", "verdict", "comparison"),
 )
-MEDIA = {
+MEDIA: dict[str, tuple[str, ...]] = {
     "histograms": ("name", "step", "bucket_edges", "bucket_counts", "wall_time", "n_non_finite"),
     "images": ("name", "step", "width", "height", "channels", "image_data", "wall_time"),
     "texts": ("name", "step", "content", "wall_time"),
