@@ -265,7 +265,7 @@ class Death:
 
     Attributes:
         nodeid: of the test.
-        ended_by: crashed, killed, ...
+        ended_by: crashed, killed, interrupted, timeout or lost.
         last_records: what it had recorded last, in words; may be empty.
     """
 
