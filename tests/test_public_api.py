@@ -48,11 +48,6 @@ def test_every_error_is_offered_and_belongs_to_the_tree():
         assert issubclass(error, sg.TrackingError | sg.TrackingWarning)
 
 
-@pytest.mark.parametrize("name", sorted(set(sg.__all__) - {"__version__"}))
-def test_what_is_offered_is_documented(name):
-    assert inspect.getdoc(getattr(sg, name))
-
-
 @pytest.mark.parametrize(
     ("cls", "name", "of_the_page"),
     METHODS,
