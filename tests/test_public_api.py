@@ -12,77 +12,14 @@ from contextlib import AbstractContextManager
 import pytest
 
 import tracking as sg
+from tests.typed.page import DatabaseOfThePage, TrackerOfThePage
 from tracking import errors
 
-REQUIRED = object()
-
-# method -> parameters of the page with their defaults. Ours may take more, after these and by name.
-TRACKER = {
-    "delete_run": {"run_id": REQUIRED},
-    "end_run": {"status": "completed"},
-    "get_all_exp_paths": {},
-    "get_all_runs": {},
-    "get_comp_graph": {"graph_id": REQUIRED},
-    "get_comp_graphs": {"run_id": REQUIRED},
-    "get_metrics": {"run_id": REQUIRED},
-    "get_records": {"run_id": REQUIRED, "metric_name": REQUIRED},
-    "get_results": {"run_id": REQUIRED},
-    "get_run": {"run_id": REQUIRED},
-    "histogram": {"name": REQUIRED, "tensor": REQUIRED, "step": REQUIRED, "bins": 30},
-    "image": {"name": REQUIRED, "image_data": REQUIRED, "step": REQUIRED},
-    "record": {"metric_name": REQUIRED, "value": REQUIRED, "step": REQUIRED},
-    "run": {"name": None, "config": None},
-    "save_comp_graph": {"tensor": REQUIRED, "run_id": None},
-    "set_all_exp_dir": {"directory": REQUIRED},
-    "set_experiment": {"exp_name": REQUIRED},
-    "start_run": {"name": None, "config": None},
-    "summary": {"run_id": None},
-    "text": {"name": REQUIRED, "content": REQUIRED, "step": REQUIRED},
-}
-DB = {
-    "check_connection": {},
-    "create_run": {"name": None, "config": None},
-    "delete_run": {"run_id": REQUIRED},
-    "get_all_runs": {},
-    "get_comp_graph": {"graph_id": REQUIRED},
-    "get_comp_graphs": {"run_id": REQUIRED},
-    "get_histograms": {"run_id": REQUIRED},
-    "get_images": {"run_id": REQUIRED},
-    "get_metric_summary": {"run_id": REQUIRED},
-    "get_metrics": {"run_id": REQUIRED},
-    "get_records": {"run_id": REQUIRED, "metric_name": REQUIRED},
-    "get_run": {"run_id": REQUIRED},
-    "get_texts": {"run_id": REQUIRED},
-    "init_exp_db": {},
-    "record": {
-        "run_id": REQUIRED,
-        "metric_name": REQUIRED,
-        "step": REQUIRED,
-        "value": REQUIRED,
-    },
-    "save_comp_graph": {"run_id": REQUIRED, "graph_data": REQUIRED},
-    "save_histogram": {
-        "run_id": REQUIRED,
-        "name": REQUIRED,
-        "step": REQUIRED,
-        "bucket_edges": REQUIRED,
-        "bucket_counts": REQUIRED,
-    },
-    "save_image": {
-        "run_id": REQUIRED,
-        "name": REQUIRED,
-        "step": REQUIRED,
-        "width": REQUIRED,
-        "height": REQUIRED,
-        "channels": REQUIRED,
-        "image_data": REQUIRED,
-    },
-    "save_text": {"run_id": REQUIRED, "name": REQUIRED, "step": REQUIRED, "content": REQUIRED},
-    "update_run_status": {"run_id": REQUIRED, "status": REQUIRED},
-}
 METHODS = [
-    *((sg.Tracker, name, parameters) for name, parameters in TRACKER.items()),
-    *((sg.ExperimentDBManager, name, parameters) for name, parameters in DB.items()),
+    (cls, name, signature_of)
+    for cls, page in ((sg.Tracker, TrackerOfThePage), (sg.ExperimentDBManager, DatabaseOfThePage))
+    for name, signature_of in vars(page).items()
+    if inspect.isfunction(signature_of) and not name.startswith("_")
 ]
 
 
@@ -111,27 +48,25 @@ def test_every_error_is_offered_and_belongs_to_the_tree():
         assert issubclass(error, sg.TrackingError | sg.TrackingWarning)
 
 
-@pytest.mark.parametrize("name", sorted(set(sg.__all__) - {"__version__"}))
-def test_what_is_offered_is_documented(name):
-    assert inspect.getdoc(getattr(sg, name))
-
-
 @pytest.mark.parametrize(
-    ("cls", "name", "parameters"),
+    ("cls", "name", "of_the_page"),
     METHODS,
     ids=[f"{cls.__name__}.{name}" for cls, name, _ in METHODS],
 )
-def test_methods_take_the_parameters_of_the_page_in_its_order(cls, name, parameters):
-    signature = inspect.signature(getattr(cls, name))
-    ours = list(signature.parameters.values())[1:]
-    assert [parameter.name for parameter in ours[: len(parameters)]] == list(parameters)
-    for parameter, default in zip(ours, parameters.values(), strict=False):
+def test_methods_take_the_parameters_of_the_page_in_its_order(cls, name, of_the_page):
+    page = list(inspect.signature(of_the_page).parameters.values())
+    ours = list(inspect.signature(getattr(cls, name)).parameters.values())
+    assert [one.name for one in ours[: len(page)]] == [one.name for one in page]
+    for parameter, expected in zip(ours, page, strict=False):
         assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        expected = inspect.Parameter.empty if default is REQUIRED else default
-        assert parameter.default == expected
-    for parameter in ours[len(parameters) :]:
+        assert parameter.default == expected.default
+    for parameter in ours[len(page) :]:  # by name only, or behind those of the page
         is_optional = parameter.default is not inspect.Parameter.empty
         assert is_optional or parameter.kind is parameter.VAR_KEYWORD
+
+
+def test_the_page_has_twenty_methods_of_each():
+    assert [cls for cls, _, _ in METHODS] == [sg.Tracker] * 20 + [sg.ExperimentDBManager] * 20
 
 
 def test_the_calls_of_the_pages_example_fit():

@@ -147,6 +147,17 @@ def test_values_that_are_not_finite_are_null_where_its_page_calculates(client, e
     assert (summary["n"], summary["n_nan"], summary["last"], summary["mean"]) == (5, 1, 2.0, 1.5)
 
 
+def test_a_summary_is_the_one_that_the_tracker_gives(client, experiments):
+    tracker = Tracker(experiments)
+    tracker.set_experiment("pytest")
+    with tracker.run("baseline") as run_id:
+        for step, loss in enumerate([1.0, 0.5, 0.25]):
+            tracker.log({"loss": loss, "acc": 1 - loss}, step)
+    summary = tracker.summary(run_id)
+    tracker.close()
+    assert client.json(f"/api/runs/{run_id}/summary")["metrics"] == summary
+
+
 def test_its_socket_is_closed_at_once(client):
     from starlette.websockets import WebSocketDisconnect
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import inspect
 import json
 import math
 import os
@@ -823,11 +822,6 @@ def test_a_metric_nobody_recorded_has_no_records(tracker):
     assert tracker.get_records(run_id, "loss") == []
     assert tracker.get_results(run_id) == {}
     assert tracker.summary() == {}
-
-
-def test_every_method_of_the_tracker_is_documented():
-    methods = [name for name in vars(sg.Tracker) if not name.startswith("_")]
-    assert all(inspect.getdoc(getattr(sg.Tracker, name)) for name in methods)
 
 
 def test_a_run_whose_end_cannot_be_stored_is_over_and_is_ended_when_it_can(
