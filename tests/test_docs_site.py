@@ -18,6 +18,7 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *PAGES
 FENCE = re.compile(r"^( *)(```+).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 LINK = re.compile(r"\]\(<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\)")
+ROOMS = ("board", "merging", "postgres", "regression")  # whose files are named by name alone
 EXTERNAL = re.compile(r"[a-z][a-z+.-]*:")
 
 
@@ -146,18 +147,14 @@ def test_a_page_that_asks_another_host_is_found(html, hosts):
     assert foreign_hosts(html) == hosts
 
 
-def test_the_architecture_names_files_that_are_there():
-    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:\w+/)*\w+(?:\.py|/))`", page)
+@pytest.mark.parametrize("document", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_who_looks_for_a_file_that_is_named_finds_it(document):
+    named = re.findall(r"`((?:\w+/)*\w+(?:\.py|/))`", (ROOT / document).read_text(encoding="utf-8"))
+    rooms = ("", "tracking", *(f"tracking/{room}" for room in ROOMS))
     assert len(named) > 20
-    missing = [
-        name
-        for name in named
-        if not any(
-            (ROOT / part / name).exists() for part in ("", "tracking", "tracking/regression")
-        )
-    ]
-    assert missing == []
+    assert [
+        name for name in named if not any((ROOT / room / name).exists() for room in rooms)
+    ] == []
 
 
 def test_the_picture_of_the_architecture_names_modules_that_are_there():
