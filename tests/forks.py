@@ -123,7 +123,7 @@ class Fork:
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.poll() is None:
-            with suppress(ProcessLookupError):  # it has ended since, and the server has waited for it
+            with suppress(ProcessLookupError):  # it has ended since
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
