@@ -239,12 +239,12 @@ def settings_of(config: pytest.Config) -> Settings | None:
     if not values[""]:
         for name in ("update", "report", "store", *_FLAGS_ONLY):
             if config.getoption(f"sg_track_{name}") is not None:
-                raise pytest.UsageError(f"--sg-track-{name} needs --sg-track, which is off")
+                raise pytest.UsageError(f"--sg-track-{name} needs --sg-track, which is off; add it")
         return None
     if values["samples"] is not None and values["update"]:
         raise pytest.UsageError("--sg-track-samples writes baselines by itself: no update with it")
     if values["samples"] is not None and values["samples"] < 1:
-        raise pytest.UsageError("--sg-track-samples: at least 1 is needed")
+        raise pytest.UsageError(f"--sg-track-samples={values['samples']}: at least 1 is needed")
     from tracking import SettingsError
     from tracking.regression import read_patterns
 
@@ -263,7 +263,7 @@ def settings_of(config: pytest.Config) -> Settings | None:
             " several --sg-track-seed"
         )
     if values["history"] < 1:
-        raise pytest.UsageError("--sg-track-history: at least 1 is needed")
+        raise pytest.UsageError(f"--sg-track-history={values['history']}: at least 1 is needed")
     return Settings(
         source="--sg-track" if config.getoption("sg_track") else "sg_track = true",
         directory=config.rootpath / values["dir"],

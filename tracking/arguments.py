@@ -91,7 +91,9 @@ def checked_value(value: object) -> float:
             ) from error
     is_other = isinstance(number, bool) or _numpy_kind(value) in _NUMPY_TIMES
     if is_other or not (isinstance(number, numbers.Real) or _is_decimal(number)):
-        raise InvalidArgumentError("value", f"expected a real number, got {described(value)}")
+        problem = f"expected a real number, got {described(value)}"
+        hint = "; record one element of it, or its mean" if getattr(value, "ndim", 0) else ""
+        raise InvalidArgumentError("value", problem + hint)
     try:
         converted = float(number)
         is_too_large = math.isinf(converted) and converted != number

@@ -75,7 +75,10 @@ class Bound:
         if not isinstance(comparison, str) or comparison not in OPERATORS:
             known = " ".join(OPERATORS)
             raise InvalidArgumentError("comparison", f"{comparison!r} is none of {known}")
-        number = float(checked_value(limit))
+        try:
+            number = checked_value(limit)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError("limit", error.problem) from None
         if not math.isfinite(number):
             raise InvalidArgumentError("limit", f"a finite number is needed, not {number!r}")
         if statistic not in STATISTICS:

@@ -132,8 +132,7 @@ class Connection:
                 it is committed, but nobody can tell what of it would survive a loss of power.
         """
         with self._lock, self._translated_errors():
-            if not self.can_write():
-                raise StoreError(f"{self.path} cannot be written: it, or its folder, is read-only")
+            self._check_writable()
             connection = self._opened()
             # The kernel forgets what it could not write, and flushes the rest with success: once
             # failed, no later flush proves anything.
@@ -207,8 +206,7 @@ class Connection:
             StoreError: it cannot be written, or the disk has no room for it; it is as it was.
         """
         with self._lock, self._translated_errors():
-            if not self.can_write():
-                raise StoreError(f"{self.path} cannot be written: it, or its folder, is read-only")
+            self._check_writable()
             connection = self._opened()
             with self._exclusively():
                 connection.execute("VACUUM")
@@ -268,6 +266,17 @@ class Connection:
         places = [place for place in (self.path, self.path.parent) if place.exists()]
         return all(os.access(place, os.W_OK) for place in places)
 
+    def _check_writable(self) -> None:
+        if self._is_read_only:
+            raise StoreError(
+                f"{self.path} was opened for reading only; open it without is_read_only"
+            )
+        if not self.can_write():
+            raise StoreError(
+                f"{self.path} cannot be written: it, or its folder, is read-only; make both"
+                " writable"
+            )
+
     def is_usable(self) -> bool:
         """Tell whether the database that was opened is still there and sound, or none was."""
         with self._lock:
@@ -279,7 +288,9 @@ class Connection:
     def _opened_for_reading(self) -> sqlite3.Connection:
         if self._connection is None and not self.can_write():
             if not self.path.exists():
-                raise StoreError(f"{self.path} cannot be created: its folder is read-only")
+                raise StoreError(
+                    f"{self.path} cannot be created: its folder is read-only; choose another one"
+                )
             self._connection = self._open_read_only()
             self._is_opened_read_only = True
             self._file = _identity_of(self.path)
@@ -507,7 +518,7 @@ class Connection:
                 if time.monotonic() > give_up_at:
                     raise StoreBusyError(
                         f"{self.path} has been in use by another process for over"
-                        f" {BUSY_TIMEOUT_S:g} s"
+                        f" {BUSY_TIMEOUT_S:g} s; try again when that is done"
                     ) from None
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, 0.02)
@@ -567,7 +578,9 @@ class Connection:
             return StoreError(self._failure)
         code = _code(error) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreBusyError(f"{self.path} is in use by another program: {error}")
+            return StoreBusyError(
+                f"{self.path} is in use by another program: {error}; try again when that is done"
+            )
         if code == sqlite3.SQLITE_NOTADB:
             return NotAnExperimentError(
                 f"{self.path} is not a SQLite database; choose another experiment name"

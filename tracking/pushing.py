@@ -136,7 +136,7 @@ def _databases(shards: Sequence[Path]) -> list[Path]:
     for shard in shards:
         found = databases_in(shard) if shard.is_dir() else [shard]
         if not found:
-            raise StoreError(f"there is no experiment in {shard}")
+            raise StoreError(f"there is no experiment in {shard}; name a folder of *.db files")
         paths += found
     return list(dict.fromkeys(paths))
 
@@ -166,8 +166,8 @@ def _limited(one: _Push, limit_s: float) -> Pushed:
         return found
     if is_late or found is None:
         raise StoreError(
-            f"{one.address} took longer than {limit_s:g} s; {one.n_pushed} runs are there, the"
-            " others wait"
+            f"{one.address} took longer than {limit_s:g} s; {one.n_pushed} runs are there, push"
+            " again for the others"
         ) from found
     raise found
 

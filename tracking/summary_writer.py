@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 _N_BINS = 30  # of a histogram, where theirs has buckets of growing width
 _N_COLUMNS = 8  # of a grid of images, as in theirs
 
+# What the parameters are called here that go into one of the tracker's.
+_HERE = {
+    "content": "text_string",
+    "hparams": "hparam_dict",
+    "image_data": "img_tensor",
+    "metric_name": "tag",
+    "name": "tag",
+    "step": "global_step",
+    "tensor": "values",
+    "value": "scalar_value",
+}
+
 
 class SummaryWriter:
     """Takes the calls of `torch.utils.tensorboard.SummaryWriter` and of tensorboardX's.
@@ -108,9 +120,8 @@ class SummaryWriter:
             >>> record.step, record.value
             (10, 0.5)
         """
-        value = as_number(scalar_value)
         with self._step("scalar", tag, global_step) as step:
-            self._tracker.record(tag, value, step)
+            self._tracker.record(tag, as_number(scalar_value), step)
 
     def add_scalars(
         self,
@@ -386,7 +397,8 @@ class SummaryWriter:
         """
         if run_name is not None and not isinstance(run_name, str):
             global_step = run_name  # which is the fourth argument of tensorboardX's
-        self._tracker.config(**as_params(hparam_dict))
+        with _named_as_here():
+            self._tracker.config(**as_params(hparam_dict))
         for tag, value in metric_dict.items():
             self.add_scalar(tag, value, global_step)
 
@@ -410,8 +422,19 @@ class SummaryWriter:
     def _step(self, kind: str, tag: str, global_step: Any) -> Iterator[int]:
         """Give the step of an entry; the next one without a step gets the one after it."""
         step = self._next_steps[kind, tag] if global_step is None else _as_step(global_step)
-        yield step
+        with _named_as_here():
+            yield step
         self._next_steps[kind, tag] = step + 1
+
+
+@contextmanager
+def _named_as_here() -> Iterator[None]:
+    """Have errors name the parameters of the writer, not those of the tracker."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        name = _HERE.get(error.argument, error.argument)
+        raise InvalidArgumentError(name, error.problem) from None
 
 
 def _as_step(global_step: Any) -> int:

@@ -308,9 +308,9 @@ class Tracker:
             {'lr': 0.01, 'betas': [0.9, 0.999]}
         """
         if name is not None and run_name is not None:
-            raise InvalidArgumentError("run_name", "given together with name, which means the same")
+            raise InvalidArgumentError("run_name", "means the same as name; give one of the two")
         if config is not None and hparams is not None:
-            raise InvalidArgumentError("hparams", "given together with config, the same thing")
+            raise InvalidArgumentError("hparams", "means the same as config; give one of the two")
         recorder = self._experiment()
         run = new_run(
             run_name if name is None else name,
@@ -592,7 +592,9 @@ class Tracker:
         """
         run = self._active_run()
         if not hasattr(metrics, "items"):
-            raise InvalidArgumentError("metrics", f"expected a dict, got {type(metrics).__name__}")
+            raise InvalidArgumentError(
+                "metrics", f"expected a dict of values by name, got {arguments.described(metrics)}"
+            )
         index = arguments.checked_step(step)
         checked = [_checked_metric(name, value) for name, value in metrics.items()]
         run.recorder.append(run, checked, index)
@@ -1063,11 +1065,14 @@ def _made_folder(argument: str, directory: str | os.PathLike[str]) -> Path:
         path = Path(os.path.abspath(directory))  # noqa: PTH100  # resolve() would follow links
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise InvalidArgumentError(argument, f"{path} is not a folder") from None
+        raise InvalidArgumentError(argument, f"{path} is no folder; choose another one") from None
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(argument, f"{directory!r} is no path: {error}") from None
     except OSError as error:
-        raise StoreError(f"cannot create the folder {path}: {error}") from error
+        raise StoreError(
+            f"cannot create the folder {path}: {error.strerror or error}; choose one where you may"
+            " write"
+        ) from error
     return path
 
 

@@ -103,7 +103,7 @@ def test_the_beginning_of_several_uuids_lists_them():
 
 
 def test_a_long_list_is_cut():
-    with pytest.raises(TrackingError, match=r"n07 and 12 more$"):
+    with pytest.raises(TrackingError, match=r"n07 and 12 more; give more of one$"):
         resolve_name("n", Listed([info(i, f"n{i:02}") for i in range(20)]))
 
 

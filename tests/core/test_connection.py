@@ -182,7 +182,7 @@ def test_a_read_only_manager_reads_and_leaves_no_trace(path):
         assert [run.name for run in db.get_all_runs()] == ["first"]
         assert db.get_records(1, "loss")[0].value == 0.5
         for call in (db.create_run, lambda: db.record(1, "loss", 1, 1.0), lambda: db.delete_run(1)):
-            with pytest.raises(StoreError, match="read-only"):
+            with pytest.raises(StoreError, match="for reading only; open it without is_read_only"):
                 call()
         assert db.integrity_problems() == []
     assert files(path.parent) == before

@@ -681,7 +681,7 @@ def test_what_may_not_be_written_is_not_compacted(db):
     db.close()
     with (
         closing(ExperimentDBManager(db.db_path, is_read_only=True)) as reader,
-        pytest.raises(sg.StoreError, match="read-only"),
+        pytest.raises(sg.StoreError, match="for reading only; open it without is_read_only"),
     ):
         reader.compact()
 

@@ -424,6 +424,32 @@ def test_what_is_no_record_is_refused_and_leaves_no_trace(tracker, call, argumen
     assert tracker.summary(run_id)["loss"]["n"] == 1
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda t: t.record("loss", np.ones(2), 0),
+            "value: expected a real number, got ndarray array([1., 1.]); record one element of",
+        ),
+        (lambda t: t.log(["loss"], 0), "metrics: expected a dict of values by name, got list"),
+        (
+            lambda t: t.start_run("a", run_name="b"),
+            "run_name: means the same as name; give one of the two",
+        ),
+        (
+            lambda t: t.start_run(config={}, hparams={}),
+            "hparams: means the same as config; give one of the two",
+        ),
+        (lambda t: t.expect("loss", "<", "low"), "limit: expected a real number, got str 'low'"),
+    ],
+)
+def test_a_refusal_names_the_argument_and_says_what_would_do(tracker, call, said):
+    tracker.set_experiment("e")
+    with tracker.run(), pytest.raises(sg.InvalidArgumentError) as caught:
+        call(tracker)
+    assert str(caught.value).startswith(said)
+
+
 def test_log_says_which_metric_is_no_number(tracker):
     tracker.start_run()
     with pytest.raises(sg.InvalidArgumentError, match="'accuracy': expected a real number"):

@@ -183,7 +183,7 @@ def test_where_a_seed_does_not_come_through_nothing_of_the_test_is_stored(projec
     ("arguments", "message"),
     [
         (("--sg-track-samples=3",), "--sg-track-samples needs --sg-track, which is off"),
-        (("--sg-track", "--sg-track-samples=0"), "--sg-track-samples: at least 1 is needed"),
+        (("--sg-track", "--sg-track-samples=0"), "--sg-track-samples=0: at least 1 is needed"),
         (("--sg-track", "--sg-track-samples=3", "--sg-track-update=all"), "no update with it"),
     ],
 )

@@ -214,7 +214,7 @@ def test_without_psycopg_it_is_a_usage_error_that_says_how_to_get_it(tested):
     tested.write("import sys; sys.modules['psycopg'] = None", "conftest.py")
     result = tested.track(SGTRACK_STORE=AWAY)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "install pytest-sgtrack[postgres]" in result.stderr.str()
+    assert "pip install 'pytest-sgtrack[postgres]'" in result.stderr.str()
 
 
 def test_a_flag_without_tracking_is_a_usage_error(tested, store):

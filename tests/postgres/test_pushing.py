@@ -301,7 +301,7 @@ def pushes():
 
 @pytest.mark.usefixtures("hang_when_taking")
 def test_a_push_with_a_limit_does_not_wait_for_a_server_that_hangs(two, store):
-    with pytest.raises(StoreError, match=r"took longer than 0.3 s; 0 runs are there, the others"):
+    with pytest.raises(StoreError, match=r"took longer than 0.3 s; 0 runs are there, push again"):
         push([two], store, limit_s=0.3)
 
 
@@ -341,7 +341,7 @@ def test_what_was_left_by_a_push_that_took_too_long_comes_with_the_next(
             return taken
 
         patch.setattr(StoreWriter, "take", take_one)
-        with pytest.raises(StoreError, match=r"; 1 runs are there, the others wait"):
+        with pytest.raises(StoreError, match=r"; 1 runs are there, push again for the others"):
             push([path], store, limit_s=4)
     assert counts(push([path], store, limit_s=60)) == [(3, 2, 0, 1)]
     assert of_postgres(store) == of_sqlite(path)

@@ -47,11 +47,16 @@ def resolve_run(reference: str, db: ExperimentReader) -> RunInfo:
         by_uuid = db.select_runs(Selection(uuid=reference)).runs
         if len(by_uuid) > 1:
             listed = (f"{run.run_id} ({run.uuid}) {run.name}" for run in by_uuid)
-            raise TrackingError(f"{reference} begins the uuids of several runs: {_list(listed)}")
+            raise TrackingError(
+                f"{reference} begins the uuids of several runs: {_list(listed)}; give more of one"
+            )
         if by_uuid:
             return by_uuid[0]
     name = resolve_name(reference, db)
-    return _first(own_runs(db, {"name": (name,)}), f"no run is called {name!r} any more")
+    return _first(
+        own_runs(db, {"name": (name,)}),
+        f"no run is called {name!r} any more; `sgtrack runs` lists all",
+    )
 
 
 def _is_name(text: str, db: ExperimentReader) -> bool:
@@ -83,7 +88,9 @@ def resolve_name(reference: str, db: ExperimentReader) -> str:
     if not fitting:
         raise TrackingError(f"no run is meant by {reference!r}; `sgtrack runs` lists all")
     if len(fitting) > 1:
-        raise TrackingError(f"{reference!r} is part of several names: {_list(fitting)}")
+        raise TrackingError(
+            f"{reference!r} is part of several names: {_list(fitting)}; give more of one"
+        )
     return fitting[0]
 
 
@@ -108,7 +115,9 @@ def resolve_session(reference: str, db: ExperimentReader) -> str:
             f"no session is meant by {reference!r}; give its first four digits or more, or last"
         )
     if len(fitting) > 1:
-        raise TrackingError(f"{reference} begins the names of several sessions: {_list(fitting)}")
+        raise TrackingError(
+            f"{reference} begins the names of several sessions: {_list(fitting)}; give more of one"
+        )
     return fitting[0]
 
 

@@ -65,7 +65,7 @@ def recognise(source: Path) -> Kind:
         StoreError: it is not there or cannot be read.
     """
     if not source.exists():
-        raise StoreError(f"there is nothing at {source}")
+        raise StoreError(f"there is nothing at {source}; name what recorded the runs")
     if source.is_dir():
         return _recognise_folder(source)
     try:

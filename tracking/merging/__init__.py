@@ -133,7 +133,7 @@ def _groups(shards: Sequence[Path], out: Path) -> dict[Path, list[Path]]:
     for shard in shards:
         found = databases_in(shard) if shard.is_dir() else [shard]
         if not found:
-            raise StoreError(f"there is no experiment in {shard}")
+            raise StoreError(f"there is no experiment in {shard}; name a folder of *.db files")
         for path in found:
             name = checked_experiment_name(path.stem if folders else out.stem)
             target = (out if folders else out.parent) / f"{name}.db"

@@ -100,7 +100,7 @@ def prepared(shard: Path, folder: Path, *, looks_at_pages: bool = True) -> Sourc
         StoreError: it is not there, damaged, or cannot be read.
     """
     if not is_there(shard):
-        raise StoreError(f"there is no experiment at {shard}")
+        raise StoreError(f"there is no experiment at {shard}; name a *.db file that is there")
     for _ in range(_MOST_ATTEMPTS):
         with suppress(_ChangedError):
             return _read_in_place(shard, looks_at_pages) or _read_copy(

@@ -135,7 +135,8 @@ def _parsed(url: str) -> dict[str, Any]:
         from psycopg.conninfo import conninfo_to_dict
     except ImportError as error:
         raise MissingDependencyError(
-            "a store in PostgreSQL needs psycopg; install pytest-sgtrack[postgres]"
+            "a store in PostgreSQL needs psycopg, which is not installed;"
+            " pip install 'pytest-sgtrack[postgres]'"
         ) from error
     try:
         parameters = dict(conninfo_to_dict(url))
