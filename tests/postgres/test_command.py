@@ -183,4 +183,4 @@ def test_without_psycopg_the_message_says_how_to_get_it(sgtrack, store, monkeypa
         patch.setattr(builtins, "__import__", without)
         code, _, err = sgtrack("push", "--store", store)
     assert code == 2
-    assert "install pytest-sgtrack[postgres]" in err
+    assert "pip install 'pytest-sgtrack[postgres]'" in err
