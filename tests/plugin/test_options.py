@@ -57,7 +57,7 @@ URL = "postgresql://owner@127.0.0.1:1/store"
             "",
             "--sg-track-samples makes baseline files; a history gets samples from sessions",
         ),
-        ([], "sg_track_history = 0", "--sg-track-history: at least 1 is needed"),
+        ([], "sg_track_history = 0", "--sg-track-history=0: at least 1 is needed"),
         ([], "sg_track_history = many", "sg_track_history = 'many': a number is needed"),
     ],
 )
