@@ -50,13 +50,11 @@ def verdicts(project):
     return {name.partition("::")[2]: run.verdict for name, run in project.runs().items()}
 
 
-@pytest.mark.parametrize("way", ["no-xdist", "n0", "n2"])
 def test_a_graph_that_did_not_change_is_identical(accepted, way):
     accepted.track(way=way).assert_outcomes(passed=4)
     assert set(verdicts(accepted).values()) == {"identical"}
 
 
-@pytest.mark.parametrize("way", ["no-xdist", "n0", "n2"])
 def test_a_swapped_operation_is_red_with_the_node_and_the_command_that_accepts_it(accepted, way):
     result = accepted.track(way=way, NET="tanh 8")
     result.assert_outcomes(failed=2, passed=2)

@@ -154,6 +154,7 @@ def test_a_metric_that_is_gone_is_missed(branches):
 
 
 def test_workers_say_what_one_process_does(branches):
+    pytest.importorskip("xdist")
     branches.project.write(TEST + TEST.replace("test_fit", "test_other"))
     branches.commit()
     branches.session("--sg-track-on-missing=report")

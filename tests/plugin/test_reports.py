@@ -53,7 +53,7 @@ def by_name(data):
     return {test.nodeid.partition("::")[2]: test for test in data.tests}
 
 
-@pytest.mark.parametrize("way", ["no-xdist", "n2"])
+@pytest.mark.parametrize("way", ["no-xdist", "n2"], indirect=True)
 def test_a_report_has_what_was_found_and_what_the_experiment_holds(project, way):
     project.write(TRAINING).accept(way=way)
     result = project.track("--sg-track-report=report.json", way=way, SCALE="2")
@@ -160,6 +160,7 @@ def test_a_session_without_a_tracked_test_has_an_empty_report(project):
 
 
 def test_a_crashed_test_is_in_the_report(project):
+    pytest.importorskip("xdist")
     project.write(
         """
         import os
@@ -175,7 +176,7 @@ def test_a_crashed_test_is_in_the_report(project):
     assert "loss 0.5 at step 3" in death.last_records
 
 
-@pytest.mark.parametrize("way", ["no-xdist", "n2"])
+@pytest.mark.parametrize("way", ["no-xdist", "n2"], indirect=True)
 def test_junit_files_have_the_numbers_as_properties(project, way):
     project.write(TRAINING).accept()
     project.track("--junitxml=junit.xml", way=way, SCALE="2")
