@@ -162,10 +162,10 @@ class Note(IntEnum):
         ...     tracker.leave_note(Note.CALL)
     """
 
-    TERMINATED = 1  # it was asked to terminate, by a signal
-    TIMED_OUT = 2  # a test has taken too long, and the process is about to be stopped
-    WENT_ON = 3  # it was not
-    SETUP = 4  # a test entered this phase
+    TERMINATED = 1
+    TIMED_OUT = 2
+    WENT_ON = 3
+    SETUP = 4
     CALL = 5
     TEARDOWN = 6
 
