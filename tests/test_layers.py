@@ -288,7 +288,7 @@ ALLOWED = {
         ),
         "report.words",
     },
-    "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery"},
+    "cli.experiments": {"", "cli.options", "cli.output", "journal", "recovery", "report.words"},
     "cli.formats": {"arguments", "errors", "model", "queries.plain", "queries.spreadsheet"},
     "cli.history": {
         *("cli.options", "cli.output", "cli.references", "cli.store", "cli.table"),
@@ -296,7 +296,7 @@ ALLOWED = {
     },
     "cli.housekeeping": {
         *("cli.options", "cli.output", "cli.references", "cli.retention", "cli.store"),
-        *("details", "queries.accepted"),
+        *("details", "queries.accepted", "report.words"),
     },
     "cli.imports": {"cli.options", "cli.output", "importers"},
     "cli.merge": {"cli.options", "cli.output", "merging"},

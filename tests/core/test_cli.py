@@ -202,7 +202,7 @@ def test_an_experiment_that_cannot_be_used_does_not_hide_the_others(tmp_path, sg
 def test_a_database_of_the_original_is_fine_and_left_as_it_is(tmp_path, sgtrack):
     path = tmp_path / "old.db"
     shutil.copy(ORIGINAL, path)
-    fine = f"{tmp_path}: 1 experiments, nothing to report\n"
+    fine = f"{tmp_path}: 1 experiment, nothing to report\n"
     assert sgtrack("check") == (0, fine, "")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE runs SET status = 'running' WHERE id = 2")
@@ -257,7 +257,7 @@ def test_the_default_folder_is_where_the_plugin_records(tmp_path, monkeypatch, c
     with closing(opened("experiments")) as tracker, tracker.run():
         tracker.record("loss", 1.0, 0)
     assert cli.main(["check"]) == 0
-    assert capsys.readouterr().out == "experiments: 1 experiments, nothing to report\n"
+    assert capsys.readouterr().out == "experiments: 1 experiment, nothing to report\n"
 
 
 @pytest.mark.parametrize(

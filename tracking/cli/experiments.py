@@ -11,6 +11,7 @@ from tracking.cli.options import add_command, add_dir, add_json
 from tracking.cli.output import FOUND, OK, TROUBLE, complain, say, say_json
 from tracking.journal import SUFFIX
 from tracking.recovery import SET_ASIDE_SUFFIX, dead_segments, is_alive, newer_format_of
+from tracking.report.words import count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -41,8 +42,8 @@ def check(options: argparse.Namespace) -> int:
     if options.json:
         say_json("check", experiments=looked_at)
     elif code == OK:
-        n_experiments = len(list(_experiments(options.dir)))
-        say(f"{options.dir}: {n_experiments} experiments, nothing to report")
+        experiments = count_of(len(list(_experiments(options.dir))), "experiment")
+        say(f"{options.dir}: {experiments}, nothing to report")
     return code
 
 

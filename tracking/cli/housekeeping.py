@@ -19,6 +19,7 @@ from tracking.cli.retention import removable
 from tracking.cli.store import reading, writing
 from tracking.details import with_prefixes
 from tracking.queries.accepted import Accepted, identity
+from tracking.report.words import count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -156,7 +157,7 @@ def _say_runs(runs: Sequence[RunInfo]) -> None:
 
 def _counted(runs: Sequence[RunInfo]) -> str:
     n_records = sum(sum(run.num_records or ()) for run in runs)
-    return f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} with {n_records} records"
+    return f"{count_of(len(runs), 'run')} with {count_of(n_records, 'record')}"
 
 
 def _size(db: ExperimentDBManager) -> int:
