@@ -53,15 +53,6 @@ def store(server: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def tracker(tmp_path: Path) -> Iterator[Tracker]:
-    """A tracker of the experiment e in the test's folder."""
-    tracker = Tracker(tmp_path)
-    tracker.set_experiment("e")
-    yield tracker
-    tracker.close()
-
-
-@pytest.fixture
 def sgtrack(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Runs a command; gives its exit code, what it printed and what it complained of."""
 

@@ -12,7 +12,10 @@ from collections import Counter
 
 import pytest
 
+from tests.core.conftest import tracker
 from tracking import Recovery, journal
+
+__all__ = ["tracker"]
 
 # The threads that pytest-xdist adds make Python 3.12 and later warn at every fork that the child
 # may deadlock on a lock another thread holds. That ours does not is what is tested here.
